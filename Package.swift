@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The instruction set to compile for: `native` unless NNDIST_MARCH says otherwise, `none` for the compiler's baseline.
+// SwiftPM refuses such flags in a dependency, so a checkout below another package is built without them.
+let isDependency = Context.packageDirectory.contains("/.build/checkouts/")
+let march = Context.environment["NNDIST_MARCH"] ?? "native"
+let machine: [SwiftSetting] =
+  isDependency || march == "none" ? [] : [.unsafeFlags(["-Xcc", "-march=\(march)"])]
+
+let settings: [SwiftSetting] =
+  machine + [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+  ]
+
+/// A folder of `Sources` with the targets it imports. Arrows point down only.
+func room(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// A folder of `Tests`.
+func tests(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: [], swiftSettings: settings)
+}
+
+let package = Package(
+  name: "nndist",
+  products: [
+    .executable(name: "nndist", targets: ["nndist"]),
+    .library(
+      name: "NNDist",
+      targets: [
+        "Configuration", "Tensors", "Communication", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
+        "Training", "Reporting",
+      ]),
+  ],
+  targets: [
+    // Library shims: headers only.
+    .systemLibrary(name: "CYAML"),
+    .systemLibrary(name: "COneDNN"),
+    .systemLibrary(name: "COpenBLAS"),
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c"),
+    .systemLibrary(name: "CZlib"),
+    .systemLibrary(name: "CZip", pkgConfig: "libzip"),
+    .systemLibrary(name: "CSodium"),
+
+    room("Configuration", "CYAML"),
+    room("Tensors", "Configuration", "COneDNN", "COpenBLAS"),
+    room("Communication"),
+    room("MPICommunication", "Communication", "COpenMPI"),
+    room("Layers", "Configuration", "Tensors"),
+    room("Datasets", "Configuration", "Tensors", "Communication", "CZlib", "CZip", "CSodium"),
+    room("Optimizers", "Configuration", "Tensors"),
+    room("Learning", "Configuration", "Layers", "Datasets", "Communication"),
+    room("Strategies", "Configuration", "Tensors", "Optimizers", "Communication"),
+    room(
+      "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
+      "Communication", "CSodium"),
+    room("Reporting", "Configuration", "Training"),
+    .executableTarget(
+      name: "nndist",
+      dependencies: [
+        "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Communication",
+        "MPICommunication", "Training", "Reporting",
+      ], swiftSettings: settings),
+
+    tests("ConfigurationTests", "Configuration"),
+    tests("TensorsTests", "Tensors"),
+    .target(
+      name: "CommunicationLaws", dependencies: ["Communication"], path: "Tests/CommunicationLaws",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "MPILaws", dependencies: ["CommunicationLaws", "MPICommunication"], path: "Tests/MPILaws",
+      swiftSettings: settings),
+    tests("CommunicationTests", "Communication", "CommunicationLaws"),
+    tests("LayersTests", "Layers", "Training"),
+    tests("DatasetsTests", "Datasets"),
+    tests("OptimizersTests", "Optimizers"),
+    tests("StrategiesTests", "Strategies"),
+    tests("TrainingTests", "Training"),
+    tests("CommandTests", "Training"),
+  ]
+)
