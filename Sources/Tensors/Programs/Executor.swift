@@ -1,0 +1,139 @@
+/// Memory for activations, which several executors of one thread may share: only one of them runs at a time.
+public final class Pool {
+  let storage: Storage
+  /// Whose preparation it holds, and of which parameters.
+  var occupant: ObjectIdentifier?
+
+  /// Memory of `bytes` bytes.
+  public init(bytes: Int) { storage = Storage(zeros: (bytes + 3) / 4) }
+
+  /// Size in bytes.
+  public var bytes: Int { storage.count * 4 }
+}
+
+/// Runs a plan on one thread.  Belongs to that thread; the plan may be shared.
+public final class Executor {
+  /// What it runs.
+  public let plan: Plan
+  private let pool: Pool
+  private let metrics: UnsafeMutablePointer<Double>
+  private let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  private let preparation: [Box]
+  private let step: [Box]
+  private let stepKernels: [Unmanaged<Box>]
+  private var prepared: (parameters: UnsafeMutableRawPointer, version: Int)?
+
+  private final class Box {
+    let kernel: Kernel
+    init(_ kernel: @escaping Kernel) { self.kernel = kernel }
+  }
+
+  /// The blocks of memory that a run works on, and what differs from step to step.
+  public struct Inputs {
+    /// Weights and states.
+    public var store: ParameterStore
+    /// Changes whenever the weights do, so that packed copies are renewed.
+    public var version: Int
+    /// Where gradients and statistics go; nil for evaluation.
+    public var gradients: Storage?
+    /// The samples.
+    public var samples: UnsafeMutableRawPointer
+    /// Classes or values to be predicted.
+    public var targets: UnsafeMutableRawPointer
+    /// One key a sample for its random numbers.
+    public var sampleKeys: UnsafePointer<UInt64>
+    /// Epoch or round.
+    public var epoch: UInt64 = 0
+    /// The experiment's seed.
+    public var seed: UInt64 = 0
+    /// One over the targets of the whole step.
+    public var targetWeight: Float = 1
+    /// Samples of this shard over those of the step.
+    public var share: Float = 1
+
+    /// The blocks of one run.
+    public init(
+      store: ParameterStore, version: Int, gradients: Storage?, samples: UnsafeMutableRawPointer,
+      targets: UnsafeMutableRawPointer, sampleKeys: UnsafePointer<UInt64>
+    ) {
+      self.store = store
+      self.version = version
+      self.gradients = gradients
+      self.samples = samples
+      self.targets = targets
+      self.sampleKeys = sampleKeys
+    }
+  }
+
+  /// An executor whose activations lie in `pool`.
+  public init(_ plan: Plan, pool: Pool) {
+    precondition(pool.bytes >= plan.poolBytes, "a pool of \(pool.bytes) bytes for a plan of \(plan.poolBytes)")
+    self.plan = plan
+    self.pool = pool
+    metrics = .allocate(capacity: max(1, plan.metricCount))
+    metrics.initialize(repeating: 0, count: max(1, plan.metricCount))
+    bases = .allocate(capacity: Space.allCases.count)
+    bases.initialize(repeating: UnsafeMutableRawPointer(pool.storage.base), count: Space.allCases.count)
+    bases[Space.metrics.rawValue] = UnsafeMutableRawPointer(metrics)
+    preparation = plan.preparation.map { Box($0.lowering.bind($0.operands)) }
+    step = plan.step.map { Box($0.lowering.bind($0.operands)) }
+    stepKernels = step.map { Unmanaged.passUnretained($0) }
+  }
+
+  deinit {
+    metrics.deallocate()
+    bases.deallocate()
+  }
+
+  /// Runs the program over one batch.
+  public func run(_ inputs: borrowing Inputs) {
+    run(inputs) { _ in }
+  }
+
+  /// Runs the program over one batch; `poll` is told the number of instructions done after each of them.
+  public func run<Failure: Error>(
+    _ inputs: borrowing Inputs, poll: (Int) throws(Failure) -> Void
+  ) throws(Failure) {
+    LibraryThreads.limitToOne()
+    let store = inputs.store
+    precondition(
+      store.layout.parameterCount == plan.layout.parameterCount, "a store of another model")
+    bases[Space.parameters.rawValue] = UnsafeMutableRawPointer(store.parameters.base)
+    bases[Space.states.rawValue] = UnsafeMutableRawPointer(store.states.base)
+    bases[Space.inputs.rawValue] = inputs.samples
+    bases[Space.targets.rawValue] = inputs.targets
+    if let gradients = inputs.gradients {
+      precondition(gradients.count >= plan.layout.gradientCount, "a gradient block of another model")
+      bases[Space.gradients.rawValue] = UnsafeMutableRawPointer(gradients.base)
+    }
+    let run = Run(
+      bases: bases, sampleKeys: inputs.sampleKeys, epoch: inputs.epoch, seed: inputs.seed,
+      targetWeight: inputs.targetWeight, share: inputs.share)
+    prepare(run, inputs.version)
+    var done = 0
+    for kernel in stepKernels {
+      kernel._withUnsafeGuaranteedRef { $0.kernel(run) }
+      done &+= 1
+      try poll(done)
+    }
+  }
+
+  /// Runs what depends on parameters alone, unless the pool holds it already.
+  private func prepare(_ run: Run, _ version: Int) {
+    let parameters = bases[Space.parameters.rawValue]
+    if pool.occupant == ObjectIdentifier(self), let prepared, prepared == (parameters, version) { return }
+    for box in preparation { box.kernel(run) }
+    pool.occupant = ObjectIdentifier(self)
+    prepared = (parameters, version)
+  }
+
+  /// A sum that the last run reported.
+  public func metric(_ index: Int) -> Double { metrics[index] }
+
+  /// The scalars of a result of the last run; valid until the pool is used again.
+  public func result(_ index: Int) -> UnsafeBufferPointer<Float> {
+    let result = plan.results[index]
+    let start = (bases[result.operand.space] + result.operand.offset).assumingMemoryBound(to: Float.self)
+    return UnsafeBufferPointer(start: start, count: result.count)
+  }
+}

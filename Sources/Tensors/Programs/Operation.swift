@@ -1,0 +1,80 @@
+/// One kind of step of a recorded program: a small value that holds attributes, never memory.
+///
+/// Adding an operation is one file: the type, its kernel, its gradient, and a method of `Recorder` that checks shapes.
+public protocol Operation: Sendable {
+  /// Shown in profiles: `convolution`, `relu gradient`.
+  var name: String { get }
+
+  /// Pairs of an input and an output of equal size that may share memory when the input is not needed afterwards.
+  var inPlace: [(input: Int, output: Int)] { get }
+
+  /// Whether it must stay where it was recorded although it depends on parameters alone.
+  var staysInStep: Bool { get }
+
+  /// Floating-point operations of one execution; a multiply and an add count as two.
+  func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int
+
+  /// Chooses kernels for these shapes; called once a plan.
+  func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering
+
+  /// Records what the gradients of the outputs contribute to those of the inputs.
+  ///
+  /// Reads `recorder.gradient(of:)` and calls `recorder.contribute` or writes to `recorder.gradientSlot(of:)`.
+  func differentiate(_ call: Instruction, _ recorder: Recorder)
+}
+
+extension Operation {
+  /// Nothing is shared.
+  public var inPlace: [(input: Int, output: Int)] { [] }
+  /// Work on parameters alone is hoisted out of the step.
+  public var staysInStep: Bool { false }
+  /// Nothing worth counting.
+  public func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { 0 }
+  /// Nothing flows back.
+  public func differentiate(_ call: Instruction, _ recorder: Recorder) {}
+}
+
+/// An operation applied to values.
+public struct Instruction: Sendable {
+  /// What is done.
+  public let operation: any Operation
+  /// What it reads.
+  public let inputs: [Value]
+  /// What it writes, whole.
+  public let outputs: [Value]
+  /// The layer that recorded it, for messages and profiles.
+  public let scope: String
+}
+
+/// A kernel of one instruction, bound to offsets; runs many times.
+public typealias Kernel = (_ run: Run) -> Void
+
+/// What `Operation.lower` decides: scratch memory, and how to make the kernel once offsets are known.
+public struct Lowering: Sendable {
+  /// Bytes of pool memory that only this instruction uses while it runs.
+  public let scratchBytes: Int
+  /// Makes the kernel of one executor.
+  public let bind: @Sendable (Operands) -> Kernel
+
+  /// A kernel without scratch memory unless told otherwise.
+  public init(scratchBytes: Int = 0, bind: @escaping @Sendable (Operands) -> Kernel) {
+    self.scratchBytes = scratchBytes
+    self.bind = bind
+  }
+}
+
+/// A place in memory: a block and an offset of bytes.
+public struct Operand: Sendable {
+  let space: Int
+  let offset: Int
+}
+
+/// Where the values of one instruction lie.
+public struct Operands: Sendable {
+  /// Places of the inputs.
+  public let inputs: [Operand]
+  /// Places of the outputs.
+  public let outputs: [Operand]
+  /// Place of the scratch memory; meaningless if none was asked for.
+  public let scratch: Operand
+}

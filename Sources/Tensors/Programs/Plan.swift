@@ -1,0 +1,121 @@
+/// A recorded program whose values have places: shared by every rank, shard and client that runs it.
+public struct Plan: Sendable {
+  /// Samples of a batch.
+  public let batch: Int
+  /// Names and ranges of the parameters it was recorded with.
+  public let layout: ParameterLayout
+  /// Bytes of pool memory that a run needs.
+  public let poolBytes: Int
+  /// Float64 sums that a run reports.
+  public let metricCount: Int
+  /// Work on parameters alone, such as packing weights: once an update.
+  let preparation: [PlannedInstruction]
+  /// Everything else: once a batch.
+  let step: [PlannedInstruction]
+  let results: [(operand: Operand, count: Int)]
+  /// For each parameter, in order of declaration, the number of step instructions after which its gradient is final.
+  public let gradientReady: [Int]
+
+  struct PlannedInstruction: Sendable {
+    let instruction: Instruction
+    let lowering: Lowering
+    let operands: Operands
+    let flops: Int
+    let bytes: Int
+  }
+
+  /// Instructions of a step.
+  public var stepCount: Int { step.count }
+
+  /// Floating-point operations of a step.
+  public var flops: Int { step.reduce(0) { $0 + $1.flops } }
+
+  /// Plans a recording.
+  public init(_ recorder: Recorder) {
+    let instructions = recorder.withoutDeadCode()
+    let hoisted = recorder.hoistable(instructions)
+    let order = instructions.indices.filter { hoisted[$0] } + instructions.indices.filter { !hoisted[$0] }
+    let sorted = order.map { instructions[$0] }
+    let preparations = hoisted.filter { $0 }.count
+    let lowerings = sorted.map { call in
+      call.operation.lower(
+        call.inputs.map { recorder[$0] }, call.outputs.map { recorder[$0] }, recorder.compute)
+    }
+    let pool = PoolPlan(recorder, sorted, preparations: preparations, scratch: lowerings.map(\.scratchBytes))
+
+    var planned: [PlannedInstruction] = []
+    for (index, call) in sorted.enumerated() where !(call.operation is Reshape) {
+      let inputs = call.inputs.map { recorder[$0] }, outputs = call.outputs.map { recorder[$0] }
+      planned.append(
+        PlannedInstruction(
+          instruction: call, lowering: lowerings[index],
+          operands: Operands(
+            inputs: call.inputs.map(pool.operand), outputs: call.outputs.map(pool.operand),
+            scratch: pool.scratch[index]),
+          flops: call.operation.flops(inputs, outputs),
+          bytes: (inputs + outputs).reduce(0) { $0 + $1.bytes }))
+    }
+    let prepared = sorted[..<preparations].filter { !($0.operation is Reshape) }.count
+    preparation = Array(planned[..<prepared])
+    step = Array(planned[prepared...])
+    batch = recorder.batch
+    layout = recorder.layout
+    poolBytes = pool.bytes
+    metricCount = recorder.metricCount
+    results = recorder.results.map { (pool.operand($0), recorder.shape($0).count) }
+
+    var ready = [Int](repeating: 0, count: recorder.layout.parameters.count)
+    let starts = Dictionary(
+      uniqueKeysWithValues: recorder.layout.parameters.enumerated().map { ($1.range.lowerBound * 4, $0) })
+    for (index, planned) in step.enumerated() {
+      for output in planned.operands.outputs where output.space == Space.gradients.rawValue {
+        if let parameter = starts[output.offset] { ready[parameter] = index + 1 }
+      }
+    }
+    gradientReady = ready
+  }
+}
+
+extension Recorder {
+  /// The value whose memory a value shares, and the offset into it.
+  func root(_ value: Value) -> (value: Value, offset: Int) {
+    var value = value, offset = 0
+    while case .view(let parent, let start) = self[value].residence { (value, offset) = (parent, offset + start) }
+    return (value, offset)
+  }
+
+  /// The instructions that something observable depends on.
+  func withoutDeadCode() -> [Instruction] {
+    var needed = Set(results.map { root($0).value })
+    var kept: [Instruction] = []
+    for call in instructions.reversed() {
+      let observable = call.outputs.contains { output in
+        let root = root(output).value
+        if case .fixed = self[root].residence, !(call.operation is Reshape) { return true }
+        return needed.contains(root)
+      }
+      guard observable else { continue }
+      kept.append(call)
+      needed.formUnion(call.inputs.map { root($0).value })
+    }
+    return kept.reversed()
+  }
+
+  /// Which instructions depend on parameters alone, so that they need to run once an update only.
+  func hoistable(_ instructions: [Instruction]) -> [Bool] {
+    var constant: Set<Value> = []
+    return instructions.map { call in
+      let fromParameters = call.inputs.allSatisfy { input in
+        if case .fixed(.parameters, _) = self[root(input).value].residence { return true }
+        return constant.contains(root(input).value)
+      }
+      let planned = call.outputs.allSatisfy {
+        if case .planned = self[root($0).value].residence { true } else { false }
+      }
+      let view = call.operation is Reshape
+      guard !call.inputs.isEmpty, fromParameters, planned || view, !call.operation.staysInStep else { return false }
+      constant.formUnion(call.outputs.map { root($0).value })
+      return true
+    }
+  }
+}

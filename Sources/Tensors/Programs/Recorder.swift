@@ -1,0 +1,234 @@
+/// What a program is recorded for.
+public enum Mode: Sendable {
+  /// Statistics of the batch, dropout, gradients.
+  case training
+  /// Running statistics, no dropout, no gradients.
+  case evaluation
+}
+
+/// Records a program once for a batch size and mode.
+///
+/// Layers call methods of this type, which check shapes and append instructions; nothing is computed.  `Plan` turns the
+/// recording into something that runs.
+public final class Recorder {
+  /// Samples of a batch.
+  public let batch: Int
+  /// Training or evaluation.
+  public let mode: Mode
+  /// Libraries and precision to compute with.
+  public let compute: Compute
+  /// Parameters and states that the program may refer to.
+  public let layout: ParameterLayout
+
+  private(set) var values: [ValueDescription] = []
+  private(set) var instructions: [Instruction] = []
+  private var parameterValues: [Int: Value] = [:]
+  private var gradients: [Value: Value] = [:]
+  private var writtenGradients: Set<Int> = []
+  private var scopes: [String] = []
+  private var randomLayers: UInt64 = 0
+  private(set) var metricCount = 0
+  private(set) var results: [Value] = []
+
+  /// A recorder with nothing in it.
+  public init(batch: Int, mode: Mode, layout: ParameterLayout, compute: Compute) {
+    precondition(batch > 0, "a program for \(batch) samples")
+    self.batch = batch
+    self.mode = mode
+    self.layout = layout
+    self.compute = compute
+  }
+
+  // MARK: Values
+
+  /// What is known of a value.
+  public subscript(value: Value) -> ValueDescription { values[value.index] }
+
+  /// Shape of a value.
+  public func shape(_ value: Value) -> Shape { values[value.index].shape }
+
+  /// The samples of the batch: `[batch] + sample`, or `rows` samples.
+  public func input(_ sample: Shape, _ type: ScalarType, rows: Int? = nil) -> Value {
+    let shape = sample.batched(rows ?? batch)
+    return add(shape, type, shape.count * 4, .fixed(.inputs, offset: 0), dependsOnParameters: false)
+  }
+
+  /// What the batch is to be mapped to: `[batch] + sample`.
+  public func target(_ sample: Shape, _ type: ScalarType) -> Value {
+    let shape = sample.batched(batch)
+    return add(shape, type, shape.count * 4, .fixed(.targets, offset: 0), dependsOnParameters: false)
+  }
+
+  /// A parameter of the model.
+  public func parameter(_ parameter: Parameter) -> Value {
+    let start = parameter.range.lowerBound
+    if let known = parameterValues[start] { return known }
+    let value = add(
+      parameter.shape, .float32, parameter.shape.count * 4, .fixed(.parameters, offset: start * 4),
+      dependsOnParameters: true)
+    parameterValues[start] = value
+    return value
+  }
+
+  /// A state of the model, such as a running mean.
+  public func state(_ state: ModelState) -> Value {
+    add(
+      state.shape, .float32, state.shape.count * 4, .fixed(.states, offset: state.range.lowerBound * 4),
+      dependsOnParameters: false)
+  }
+
+  /// Where this shard's contribution to a state of the model goes.
+  public func statistic(_ state: ModelState) -> Value {
+    add(
+      state.shape, .float32, state.shape.count * 4,
+      .fixed(.gradients, offset: (layout.parameterCount + state.range.lowerBound) * 4), dependsOnParameters: false)
+  }
+
+  /// A place for `count` Float64 sums that a run reports; they are numbered in order of recording.
+  public func metrics(_ count: Int) -> Value {
+    let value = add(
+      [count], .opaque, count * 8, .fixed(.metrics, offset: metricCount * 8), dependsOnParameters: false)
+    metricCount += count
+    return value
+  }
+
+  /// The same scalars in another shape; nothing is moved.
+  public func reshape(_ value: Value, _ shape: Shape) -> Value {
+    precondition(
+      self.shape(value).count == shape.count, "\(self.shape(value)) does not hold the scalars of \(shape)")
+    if self.shape(value) == shape { return value }
+    return append(Reshape(), [value], [.view(of: value, shape: shape)])[0]
+  }
+
+  /// A number that keys the random numbers of one layer.
+  func nextRandomLayer() -> UInt64 {
+    randomLayers += 1
+    return randomLayers
+  }
+
+  /// Keeps a value until the end of a run, so that it can be read then; results are numbered in order.
+  public func result(_ value: Value) { results.append(value) }
+
+  // MARK: Instructions
+
+  /// An output to be made by an instruction.
+  public enum Output {
+    /// Memory that the planner places.
+    case new(Shape, ScalarType = .float32)
+    /// Memory of a layout that only its maker and readers know.
+    case opaque(Shape, bytes: Int)
+    /// A value that exists already, such as a gradient of a parameter.
+    case existing(Value)
+    /// The memory of an input in another shape.
+    case view(of: Value, shape: Shape)
+  }
+
+  /// Appends an instruction and returns its outputs.
+  @discardableResult
+  public func append(_ operation: any Operation, _ inputs: [Value], _ outputs: [Output]) -> [Value] {
+    let depends = inputs.contains { values[$0.index].dependsOnParameters }
+    let made = outputs.map { output -> Value in
+      switch output {
+      case .new(let shape, let type):
+        add(shape, type, shape.count * 4, .planned, dependsOnParameters: depends)
+      case .opaque(let shape, let bytes): add(shape, .opaque, bytes, .planned, dependsOnParameters: depends)
+      case .existing(let value): value
+      case .view(let value, let shape):
+        add(shape, self[value].type, shape.count * 4, .view(value, offset: 0), dependsOnParameters: depends)
+      }
+    }
+    instructions.append(
+      Instruction(operation: operation, inputs: inputs, outputs: made, scope: scopes.joined(separator: ".")))
+    return made
+  }
+
+  /// Records under the name of a layer.
+  public func scope<Result>(_ name: String, _ record: () -> Result) -> Result {
+    scopes.append(name)
+    defer { scopes.removeLast() }
+    return record()
+  }
+
+  /// Replaces the instructions recorded so far, as a pass does.
+  func rewrite(_ instructions: [Instruction]) { self.instructions = instructions }
+
+  private func add(
+    _ shape: Shape, _ type: ScalarType, _ bytes: Int, _ residence: Residence, dependsOnParameters: Bool
+  ) -> Value {
+    values.append(
+      ValueDescription(
+        shape: shape, type: type, bytes: bytes, residence: residence, dependsOnParameters: dependsOnParameters))
+    return Value(index: values.count - 1)
+  }
+
+  // MARK: Gradients
+
+  /// Appends the gradient of a loss with respect to every parameter it depends on.
+  ///
+  /// Loss operations scale by `Run.targetWeight`; parameters that no loss reaches get zeros.
+  public func differentiate(_ losses: [Value]) {
+    precondition(mode == .training, "gradients of a program recorded for evaluation")
+    for loss in losses { gradients[loss] = loss }
+    for instruction in instructions.reversed() where instruction.outputs.contains(where: { gradients[$0] != nil }) {
+      scopes = [instruction.scope]
+      instruction.operation.differentiate(instruction, self)
+    }
+    scopes = []
+    for parameter in layout.parameters where !writtenGradients.contains(parameter.range.lowerBound) {
+      append(Fill(value: 0), [], [.existing(gradientValue(parameter.range.lowerBound, parameter.shape))])
+    }
+  }
+
+  /// The gradient of a value so far, nil where no loss depends on it.
+  public func gradient(of value: Value) -> Value? { gradients[value] }
+
+  /// Whether gradients flow through a value.
+  public func needsGradient(_ value: Value) -> Bool { self[value].dependsOnParameters }
+
+  /// Adds `gradient` to that of `value`; does nothing where none is needed.
+  public func contribute(_ gradient: Value, to value: Value) {
+    guard needsGradient(value) else { return }
+    if case .fixed(.parameters, _) = self[value].residence {
+      let slot = gradientSlot(of: value)
+      append(slot.accumulates ? Accumulate() : Copy(), [gradient], [.existing(slot.value)])
+    } else if let present = gradients[value] {
+      gradients[value] = append(Add(), [present, gradient], [.new(shape(value))])[0]
+    } else {
+      gradients[value] = gradient
+    }
+  }
+
+  /// Where an operation writes the gradient of an input itself, and whether it must add to what is there.
+  public struct GradientSlot {
+    /// The value to write.
+    public let value: Value
+    /// True for the second and later uses of a parameter.
+    public let accumulates: Bool
+    let owner: Value
+    let isParameter: Bool
+
+    /// The output to record.
+    public var output: Output { .existing(value) }
+  }
+
+  /// The place for the gradient of a parameter, or new memory for that of another value (then call `contribute`).
+  public func gradientSlot(of value: Value) -> GradientSlot {
+    if case .fixed(.parameters, let offset) = self[value].residence {
+      let start = offset / 4
+      let accumulates = !writtenGradients.insert(start).inserted
+      return GradientSlot(
+        value: gradientValue(start, shape(value)), accumulates: accumulates, owner: value, isParameter: true)
+    }
+    let fresh = add(shape(value), .float32, shape(value).count * 4, .planned, dependsOnParameters: false)
+    return GradientSlot(value: fresh, accumulates: false, owner: value, isParameter: false)
+  }
+
+  /// Tells that the instruction writing a slot was recorded.
+  public func filled(_ slot: GradientSlot) {
+    if !slot.isParameter { contribute(slot.value, to: slot.owner) }
+  }
+
+  private func gradientValue(_ start: Int, _ shape: Shape) -> Value {
+    add(shape, .float32, shape.count * 4, .fixed(.gradients, offset: start * 4), dependsOnParameters: false)
+  }
+}
