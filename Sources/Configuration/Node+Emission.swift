@@ -5,7 +5,7 @@ extension Node {
   /// as in every node that was parsed.
   public func yaml() -> String {
     var text = ""
-    for line in Emission.lines(self, isRoot: true) { text += line + "\n" }
+    for line in Emission.lines(self, asBlock: true) { text += line + "\n" }
     return text
   }
 
@@ -17,29 +17,29 @@ private enum Emission {
   /// Columns up to which a list or map stays on one line.
   static let width = 100
 
-  /// The block form, without indentation of its own.
-  static func lines(_ node: Node, isRoot: Bool = false, room: Int = width) -> [String] {
+  /// The block form, without indentation of its own; one line where `room` columns suffice, unless a block is wanted.
+  static func lines(_ node: Node, asBlock: Bool = false, room: Int = width) -> [String] {
     switch node.content {
-    case .map(let entries) where !entries.isEmpty && (isRoot || !fits(node, in: room)):
+    case .map(let entries) where !entries.isEmpty && (asBlock || !fits(node, in: room)):
       var result: [String] = []
       for entry in entries {
         let key = scalar(entry.key, quoted: Scalar.isNull(entry.key)) + ":"
         switch entry.value.content {
         case .map(let inner) where !inner.isEmpty && !fits(entry.value, in: room - key.count - 1):
           result.append(key)
-          result += lines(entry.value, room: 0).map { "  " + $0 }
+          result += lines(entry.value, asBlock: true, room: room - 2).map { "  " + $0 }
         case .list(let inner) where !inner.isEmpty && !fits(entry.value, in: room - key.count - 1):
           result.append(key)
-          result += lines(entry.value, room: 0).map { "  " + $0 }
+          result += lines(entry.value, asBlock: true, room: room - 2).map { "  " + $0 }
         default:
           result.append(key + " " + flow(entry.value))
         }
       }
       return result
-    case .list(let items) where !items.isEmpty && (isRoot || !fits(node, in: room)):
+    case .list(let items) where !items.isEmpty && (asBlock || !fits(node, in: room)):
       var result: [String] = []
       for item in items {
-        for (index, line) in lines(item, room: width - 2).enumerated() {
+        for (index, line) in lines(item, room: room - 2).enumerated() {
           result.append((index == 0 ? "- " : "  ") + line)
         }
       }
@@ -87,7 +87,7 @@ private enum Emission {
   }
 
   /// YAML 1.1's other truth values.
-  static let looksTrue: Set<String> = ["y", "n", "yes", "no", "on", "off"]
+  static let looksTrue: Set<String> = ["yes", "no", "on", "off"]
 
   /// Whether a text is safe without quotes in blocks and on one line; stricter than YAML.
   static func isPlain(_ text: String) -> Bool {

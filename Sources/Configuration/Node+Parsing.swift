@@ -85,7 +85,6 @@ private final class EventReader {
     bytes[yaml.count] = 0
     isReady = yaml_parser_initialize(parser) == 1
     if isReady {
-      yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
       yaml_parser_set_input_string(parser, bytes.baseAddress, yaml.count)
     }
   }

@@ -45,8 +45,8 @@ extension Options {
     } else if let defaultName {
       name = defaultName
     } else {
-      let isMap = value != nil
-      throw error("\(dotted(isMap ? key + ".name" : key)) is missing; expected \(oneOf(names))", key: key)
+      if value == nil { throw mismatch(key, node[key], oneOf(names)) }
+      throw error("\(dotted(key)).name is missing; expected \(oneOf(names))", key: key)
     }
     let map = value?.entries == nil ? Node(.map([]), at: value?.place ?? place) : value!
     var inner = Options(map, path: dotted(key), documented: documented)

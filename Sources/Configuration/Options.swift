@@ -120,10 +120,16 @@ extension Options {
         isRequired: isRequired, help: help, choices: choices))
   }
 
-  /// `training.batch is -3; expected a whole number of at least 1 (samples)`
+  /// `training.batch is -3; expected a whole number of at least 1 (samples)`; for a missing key also the unread key that
+  /// looks like it.
   func mismatch(_ key: String, _ value: Node?, _ expected: String, unit: String = "") -> ConfigurationError {
-    let found = value.map { $0.found } ?? "missing"
     let unit = unit.isEmpty ? "" : " (\(unit))"
-    return ConfigurationError("\(dotted(key)) is \(found); expected \(expected)\(unit)", at: value?.place ?? place)
+    if let value {
+      return ConfigurationError("\(dotted(key)) is \(value.found); expected \(expected)\(unit)", at: value.place)
+    }
+    let message = "\(dotted(key)) is missing; expected \(expected)\(unit)"
+    let misspelt = node.entries?.first { !known.contains($0.key) && nearest($0.key, among: [key]) != nil }
+    guard let misspelt else { return ConfigurationError(message, at: place) }
+    return ConfigurationError("\(message); is `\(misspelt.key)` meant for it?", at: misspelt.place)
   }
 }

@@ -1,0 +1,174 @@
+import Synchronization
+
+/// One exchange of an in-process group, where the calls of its participants come together.
+///
+/// Each participant posts its call; when all have, each does its share by copying directly between their buffers; when
+/// all shares are done, the buffers are their owners' again. Shares write to disjoint memory, so that they need no lock.
+///
+/// `@unchecked Sendable`: `posted` is written under the group's lock before `arrived` counts it, and read by others once
+/// all have arrived (or under the lock).
+final class Meeting: @unchecked Sendable {
+  /// The threads taking part: all of a group, or a message's sender and receiver.
+  private(set) var participants: [RankThread]
+  /// The calls, by participant.
+  private(set) var posted: [Exchange?]
+  /// Ranks of the participants in their group.
+  private(set) var ranks: [Int]
+  /// What identifies the meeting in its group.
+  var key: Key
+  /// The error with which every participant's call ends, once they disagreed.
+  private(set) var refusal: CommunicationError?
+  /// Participants that will not look at the meeting again; guarded by the group's lock.
+  var released = 0
+
+  private let arrived = Atomic<Int>(0)
+  private let finished = Atomic<Int>(0)
+  private let refused = Atomic<Bool>(false)
+
+  /// A collective's number, or a message's ends and tag.
+  enum Key: Hashable {
+    case collective(Int)
+    case message(from: Int, to: Int, tag: Int)
+  }
+
+  init(key: Key, participants: [RankThread], ranks: [Int]) {
+    self.key = key
+    self.participants = participants
+    self.ranks = ranks
+    posted = Array(repeating: nil, count: participants.count)
+  }
+
+  /// Makes a finished collective's meeting ready for another.
+  func reset(key: Key) {
+    self.key = key
+    released = 0
+    for slot in posted.indices { posted[slot] = nil }
+    arrived.store(0, ordering: .relaxed)
+    finished.store(0, ordering: .relaxed)
+  }
+
+  var everyoneArrived: Bool { arrived.load(ordering: .acquiring) == posted.count }
+  var isFinished: Bool { finished.load(ordering: .acquiring) == posted.count }
+  var isRefused: Bool { refused.load(ordering: .acquiring) }
+
+  /// Adds a call; under the group's lock.
+  func post(_ exchange: Exchange, slot: Int) {
+    posted[slot] = exchange
+    arrived.add(1, ordering: .acquiringAndReleasing)
+  }
+
+  /// Ends the meeting for everyone; under the group's lock.
+  func refuse(_ error: CommunicationError) {
+    refusal = error
+    refused.store(true, ordering: .releasing)
+  }
+
+  /// Does the share of one participant after everyone arrived, and wakes the others after the last share.
+  func contribute(slot: Int) {
+    share(slot)
+    if finished.add(1, ordering: .acquiringAndReleasing).newValue == posted.count { ring(except: slot) }
+  }
+
+  /// Wakes the other participants.
+  func ring(except slot: Int) {
+    for (other, thread) in participants.enumerated() where other != slot { thread.ring() }
+  }
+
+  /// Who has not called yet, in words; under the group's lock.
+  var absentees: String? {
+    let missing = posted.indices.filter { posted[$0] == nil }.map { String(ranks[$0]) }
+    if missing.isEmpty { return nil }
+    return (missing.count == 1 ? "rank " : "ranks ") + missing.joined(separator: ", ")
+  }
+
+  // MARK: Shares
+
+  private func share(_ slot: Int) {
+    guard let mine = posted[slot] else { return }
+    switch mine.kind {
+    case .barrier, .send: break
+    case .broadcast:
+      if slot != mine.peer, let root = posted[mine.peer] {
+        copy(from: root.input, to: mine.output, bytes: mine.outputCount * mine.type.stride)
+      }
+    case .receive:
+      if let message = posted[0] {
+        copy(from: message.input, to: mine.output, bytes: mine.outputCount * mine.type.stride)
+      }
+    case .allGather: gather(mine)
+    case .allToAll: collect(slot, mine)
+    case .allReduce: combine(slot, mine)
+    case .reduceScatter: scatter(slot, mine)
+    }
+  }
+
+  private func gather(_ mine: Exchange) {
+    var offset = 0
+    for (rank, call) in posted.enumerated() {
+      guard let call else { continue }
+      let bytes = mine.outputParts.count(of: rank) * mine.type.stride
+      copy(from: call.input, to: mine.output + offset, bytes: bytes)
+      offset += bytes
+    }
+  }
+
+  private func collect(_ slot: Int, _ mine: Exchange) {
+    let stride = mine.type.stride
+    var offset = 0
+    for (rank, call) in posted.enumerated() {
+      guard let call else { continue }
+      let bytes = mine.outputParts.count(of: rank) * stride
+      copy(from: call.input + call.inputParts.offset(of: slot) * stride, to: mine.output + offset, bytes: bytes)
+      offset += bytes
+    }
+  }
+
+  /// Folds this rank's part of all buffers into rank 0's, then copies it to the others: no one else touches that part.
+  private func combine(_ slot: Int, _ mine: Exchange) {
+    let stride = mine.type.stride
+    guard posted.count > 1, let first = posted[0]?.output else { return }
+    let part = mine.inputParts.offset(of: slot)
+    let count = mine.inputParts.count(of: slot)
+    var done = 0
+    while done < count {
+      let block = min(Meeting.blockBytes / stride, count - done)
+      let offset = (part + done) * stride
+      for rank in 1..<posted.count {
+        guard let other = posted[rank] else { continue }
+        mine.reduction.fold(other.input + offset, into: first + offset, count: block, type: mine.type)
+      }
+      for rank in 1..<posted.count {
+        guard let other = posted[rank] else { continue }
+        copy(from: first + offset, to: other.output + offset, bytes: block * stride)
+      }
+      done += block
+    }
+  }
+
+  private func scatter(_ slot: Int, _ mine: Exchange) {
+    let stride = mine.type.stride
+    let part = mine.inputParts.offset(of: slot)
+    var done = 0
+    while done < mine.outputCount {
+      let block = min(Meeting.blockBytes / stride, mine.outputCount - done)
+      let target = mine.output + done * stride
+      for (rank, call) in posted.enumerated() {
+        guard let call else { continue }
+        let values = call.input + (part + done) * stride
+        if rank == 0 {
+          copy(from: values, to: target, bytes: block * stride)
+        } else {
+          mine.reduction.fold(values, into: target, count: block, type: mine.type)
+        }
+      }
+      done += block
+    }
+  }
+
+  /// Bytes folded at once: what stays in the first-level cache while several buffers pass.
+  private static let blockBytes = 8_192
+
+  private func copy(from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, bytes: Int) {
+    if bytes > 0, source != UnsafeRawPointer(target) { target.copyMemory(from: source, byteCount: bytes) }
+  }
+}
