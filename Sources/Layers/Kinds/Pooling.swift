@@ -1,0 +1,95 @@
+import Configuration
+import Tensors
+
+/// The largest of each window, per channel.
+public struct MaxPool: Layer {
+  /// Smaller images.
+  public let output: Signal
+  let geometry: ConvolutionLayer.Geometry
+
+  /// Throws where the window does not fit its input.
+  public init(_ input: Signal, _ geometry: ConvolutionLayer.Geometry) throws(ConfigurationError) {
+    output = try pooled(input, geometry, "max-pool")
+    self.geometry = geometry
+  }
+
+  /// One pass over the images.
+  public func record(_ x: Value, _ recorder: Recorder) -> Value {
+    recorder.maxPool(x, kernel: geometry.kernel, stride: geometry.stride, padding: geometry.padding)
+  }
+
+  static let kind = LayerKind("max-pool", shorthand: "kernel", "The largest value of each window, per channel.") {
+    (options, input, _) throws(ConfigurationError) in
+    try MaxPool(input, try window(&options))
+  }
+}
+
+/// The mean of each window, per channel.
+public struct AveragePool: Layer {
+  /// Smaller images.
+  public let output: Signal
+  let geometry: ConvolutionLayer.Geometry
+  let countsPadding: Bool
+
+  /// Throws where the window does not fit its input.
+  public init(
+    _ input: Signal, _ geometry: ConvolutionLayer.Geometry, countsPadding: Bool
+  ) throws(ConfigurationError) {
+    output = try pooled(input, geometry, "average-pool")
+    self.geometry = geometry
+    self.countsPadding = countsPadding
+  }
+
+  /// One pass over the images.
+  public func record(_ x: Value, _ recorder: Recorder) -> Value {
+    recorder.averagePool(
+      x, kernel: geometry.kernel, stride: geometry.stride, padding: geometry.padding, countsPadding: countsPadding)
+  }
+
+  static let kind = LayerKind("average-pool", shorthand: "kernel", "The mean of each window, per channel.") {
+    (options, input, _) throws(ConfigurationError) in
+    let geometry = try window(&options)
+    let counts = try options.flag("count-padding", default: true, "whether padding counts in the mean")
+    return try AveragePool(input, geometry, countsPadding: counts)
+  }
+}
+
+/// The mean over all pixels: `[h, w, c] → [c]`.
+public struct GlobalAveragePool: Layer {
+  /// One number a channel.
+  public let output: Signal
+
+  /// Throws where the input holds no images.
+  public init(_ input: Signal) throws(ConfigurationError) {
+    output = Signal([try input.requireImages(for: "global-average-pool").channels])
+  }
+
+  /// One pass over the images.
+  public func record(_ x: Value, _ recorder: Recorder) -> Value { recorder.globalAveragePool(x) }
+
+  static let kind = LayerKind("global-average-pool", "The mean of each channel over all pixels.") {
+    (_, input, _) throws(ConfigurationError) in try GlobalAveragePool(input)
+  }
+}
+
+private func window(_ options: inout Options) throws(ConfigurationError) -> ConvolutionLayer.Geometry {
+  let kernel = try options.integer("kernel", in: 1...1024, unit: "pixels", "height and width of the window")
+  let stride = try options.optionalInteger(
+    "stride", in: 1...1024, unit: "pixels", "step between windows; the window's size where not given")
+  let padding = try options.integer("padding", default: 0, in: 0...512, unit: "pixels", "border around the image")
+  try options.require(padding <= kernel / 2, key: "padding", "padding \(padding) is more than half of window \(kernel)")
+  return ConvolutionLayer.Geometry(kernel: kernel, stride: stride ?? kernel, padding: padding)
+}
+
+private func pooled(
+  _ input: Signal, _ geometry: ConvolutionLayer.Geometry, _ layer: String
+) throws(ConfigurationError) -> Signal {
+  let image = try input.requireImages(for: layer)
+  let (height, width) = (geometry.positions(image.height), geometry.positions(image.width))
+  guard height > 0, width > 0 else {
+    throw ConfigurationError(
+      "\(layer): window \(geometry.kernel) is larger than its input \(image.height)×\(image.width) with padding \(geometry.padding)"
+    )
+  }
+  return Signal([height, width, image.channels])
+}

@@ -1,0 +1,50 @@
+import Configuration
+import Tensors
+
+/// A recurrent layer over time, one direction: `[time, features] → [time, hidden]`, or `[hidden]` for the last step only.
+public struct RecurrentLayer: Layer {
+  /// The hidden states.
+  public let output: Signal
+  let weightInput: Parameter
+  let weightHidden: Parameter
+  let biasInput: Parameter
+  let biasHidden: Parameter
+  let cell: RecurrentCell
+  let lastOnly: Bool
+
+  /// Declares PyTorch's `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, uniform in ±1/√hidden.
+  public init(
+    _ input: Signal, cell: RecurrentCell, hidden: Int, lastOnly: Bool, in scope: inout ParameterScope
+  ) {
+    let (time, features) = (input.shape[0], input.shape[1])
+    let rows = cell.gates * hidden
+    weightInput = scope.parameter("weight_ih_l0", [rows, features], .inputs(hidden))
+    weightHidden = scope.parameter("weight_hh_l0", [rows, hidden], .inputs(hidden))
+    biasInput = scope.parameter("bias_ih_l0", [rows], .inputs(hidden))
+    biasHidden = scope.parameter("bias_hh_l0", [rows], .inputs(hidden))
+    self.cell = cell
+    self.lastOnly = lastOnly
+    output = Signal(lastOnly ? [hidden] : [time, hidden])
+  }
+
+  /// Starts from a state of zeros.
+  public func record(_ x: Value, _ recorder: Recorder) -> Value {
+    let states = recorder.recurrent(
+      x, cell, weightInput: recorder.parameter(weightInput), weightHidden: recorder.parameter(weightHidden),
+      biasInput: recorder.parameter(biasInput), biasHidden: recorder.parameter(biasHidden))
+    return lastOnly ? recorder.lastStep(states) : states
+  }
+
+  static let kind = LayerKind("recurrent", shorthand: "hidden", "A recurrent layer over time: tanh, LSTM or GRU cells.") {
+    (options, input, scope) throws(ConfigurationError) in
+    try input.requireNumbers(for: "recurrent")
+    let name = try options.choice(
+      "cell", of: RecurrentCell.allCases.map(\.rawValue), default: "lstm", "what is computed at each step")
+    let hidden = try options.integer("hidden", in: 1...1 << 20, unit: "units", "units of the hidden state")
+    let last = try options.flag("last", default: false, "whether only the last step's state is passed on")
+    guard input.shape.rank == 2 else {
+      throw ConfigurationError("recurrent needs time × features and gets \(input)")
+    }
+    return RecurrentLayer(input, cell: RecurrentCell(rawValue: name)!, hidden: hidden, lastOnly: last, in: &scope)
+  }
+}
