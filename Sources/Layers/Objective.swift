@@ -1,0 +1,40 @@
+import Configuration
+import Tensors
+
+/// What a model is trained towards: the loss between its outputs and the targets of a batch.
+public struct Objective: Sendable {
+  /// The losses there are.
+  public enum Loss: String, CaseIterable, Sendable {
+    case crossEntropy = "cross-entropy"
+    case binaryCrossEntropy = "binary-cross-entropy"
+    case meanSquaredError = "mean-squared-error"
+  }
+
+  /// The loss.
+  public let loss: Loss
+  /// Share of each target that is spread over all classes.
+  public let smoothing: Float
+  /// Shape of one sample's target: `[]` or `[time]` for classes, `[k]` for values.
+  public let target: Shape
+
+  /// A loss for targets of a shape.
+  public init(_ loss: Loss, smoothing: Float = 0, target: Shape) {
+    self.loss = loss
+    self.smoothing = smoothing
+    self.target = target
+  }
+
+  /// Terms that a sample adds to the mean: one a class, or one a value.
+  public var termsPerSample: Int { max(1, target.count) }
+
+  /// Records the targets of the batch and the loss of `outputs`.  Metric 0 is the sum of all terms; for classes metric 1
+  /// counts correct ones.
+  public func record(_ outputs: Value, _ recorder: Recorder) -> Value {
+    let targets = recorder.target(target, loss == .crossEntropy ? .int32 : .float32)
+    return switch loss {
+    case .crossEntropy: recorder.softmaxCrossEntropy(outputs, targets, smoothing: smoothing)
+    case .binaryCrossEntropy: recorder.binaryCrossEntropy(outputs, targets)
+    case .meanSquaredError: recorder.meanSquaredError(outputs, targets)
+    }
+  }
+}
