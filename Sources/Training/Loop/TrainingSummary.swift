@@ -1,0 +1,29 @@
+/// What a finished run reports, with the keys that others rely on.
+public struct TrainingSummary: Sendable {
+  /// Ranks that trained.
+  public var ranks: Int
+  /// Whole epochs.
+  public var epochs: Int
+  /// Optimizer steps.
+  public var steps: Int
+  /// Samples seen.
+  public var samples: Int
+  /// Seconds of training, without evaluation.
+  public var seconds: Double
+  /// Mean loss on the test set.
+  public var loss: Double?
+  /// Share of the test set that is predicted right.
+  public var accuracy: Double?
+  /// Parameters of the model.
+  public var parameters: Int
+  /// SHA-256 of the parameter block.
+  public var parametersDigest: String
+  /// Payload bytes that each rank sent.
+  public var bytesSent: [Int]
+  /// Messages that each rank sent.
+  public var messagesSent: [Int]
+  /// Bytes that the transport moved; 0 in shared memory.
+  public var wireBytes: Int
+  /// Most memory of any rank's process.
+  public var peakMemoryBytes: Int
+}
