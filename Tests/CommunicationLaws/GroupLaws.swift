@@ -65,7 +65,8 @@ extension Law {
       try group.barrier()
       try metered.wait(try metered.startBroadcast(block.buffer, root: 0))
       let sent = rank == 0 ? (ranks - 1) * 4_004 : 0
-      try expect(metered.ledger[.broadcast].bytes == sent, "rank \(rank): broadcast \(metered.ledger[.broadcast].bytes)")
+      let broadcast = metered.ledger[.broadcast].bytes
+      try expect(broadcast == sent, "rank \(rank): broadcast \(broadcast) bytes, not \(sent)")
       try expect(metered.ledger[.barrier].calls == 1, "rank \(rank): the group's barrier was not counted")
       try expect(metered.ledger.total.bytes == meter.bytes + sent, "rank \(rank): total \(metered.ledger.total.bytes)")
     },

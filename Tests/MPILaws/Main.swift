@@ -52,7 +52,7 @@ struct Main {
     case "time": try time(world)
     default:
       try Law.checkAll(world)
-      world.limitMessages(toBytes: 1_000)
+      world.limitMessages(toBytes: 4_001)
       try Law.checkAll(world)
       try world.barrier()
       if world.rank == 0 { print("laws hold on \(world.size) ranks") }
