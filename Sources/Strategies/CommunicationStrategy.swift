@@ -6,7 +6,7 @@ import Tensors
 ///
 /// A worker is a logical shard; a rank that holds several runs them in turn, so that the result does not depend on how many
 /// ranks there are.  Adding a strategy is a file and a line of `StrategyCatalog.all`.
-public protocol CommunicationStrategy: AnyObject {
+public protocol CommunicationStrategy: AnyObject, SendableMetatype {
   /// The name in configurations.
   static var name: String { get }
   /// What it does, in a sentence.

@@ -24,7 +24,6 @@ public final class TrainingLoop {
   private let block: GradientBlock
   private let clipper: GradientNorm
   private let strategy: any CommunicationStrategy
-  private let rate: LearningRateSchedule
   private var library: ProgramLibrary
   private var team: WorkerTeam
   private var workers: [Worker] = []
@@ -74,10 +73,9 @@ public final class TrainingLoop {
       store = ParameterStore(layout)
       layout.initialise(store, seed: experiment.seed)
       if let weights = experiment.model.weights { try Weights.load(weights, into: store) }
-      optimizer = Optimizer(experiment.optimizer.rule, layout: layout)
+      optimizer = experiment.optimizer.make(layout: layout)
       clipper = GradientNorm(layout)
       progress = TrainingProgress()
-      rate = experiment.optimizer.rates(stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
       let sets = [("validation", prepared.dataset.validation), ("test", prepared.dataset.test)].compactMap { name, set in
         set.map { (name: name, source: $0) }
       }
@@ -154,7 +152,8 @@ public final class TrainingLoop {
       batches: schedule.batches(index).count, samples: samples, stop: StopSignal.number != nil)
     let gradients = try exchange(step)
     let loss = Double(gradients.base[block.loss])
-    let learningRate = rate[index]
+    let learningRate = experiment.optimizer.learningRate(
+      step: index, stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
     let clip = try clipScale(gradients, loss)
     optimizer.measure(
       parameters: store.parameters.base, gradients: gradients.base, range: 0..<store.layout.parameterCount, step: index)
@@ -231,11 +230,12 @@ public final class TrainingLoop {
         .diverged, "the loss of step \(progress.step + 1) is \(loss); lower optimizer.learning-rate or look at the data")
     }
     guard let limit = experiment.training.clip else { return 1 }
-    let norm = clipper.norm(gradients.base)
+    clipper.measure(gradients.base, range: 0..<store.layout.parameterCount)
+    let norm = clipper.norm
     guard norm.isFinite else {
       throw RunError(.diverged, "the gradient of step \(progress.step + 1) is not finite; lower optimizer.learning-rate")
     }
-    return GradientNorm.scale(norm: norm, limit: limit)
+    return GradientNorm.scale(norm: norm, clip: limit)
   }
 
   // MARK: Beginning
