@@ -28,7 +28,7 @@ public enum Elementary {
   /// e^x, within 1 ulp; subnormal results are rounded twice.
   @inlinable @inline(__always)
   public static func exp(_ x: Float) -> Float {
-    let low: Float = x < -104 ? -104 : x
+    let low: Float = x < -105 ? -105 : x
     let (n, excess) = reduced(low > 89 ? 89 : low)
     let half = n &>> 1
     return (1 + excess) * power(half) * power(n &- half)
@@ -59,5 +59,45 @@ public enum Elementary {
   public static func sigmoid(_ x: Float) -> Float {
     let e = exp(Float(bitPattern: x.bitPattern | 0x8000_0000))
     return (x < 0 ? e : 1) / (1 + e)
+  }
+
+  /// The standard normal distribution's share below x and its density there, within 9 ulp in both tails.
+  ///
+  /// Φ(−|x|) = e^(−x²/2) P(1 / (1 + 0.3 |x|)) with a polynomial P fitted to it for |x| ≤ 14.5, relative error 6e-8.
+  @inlinable @inline(__always)
+  public static func normal(_ x: Float) -> (share: Float, density: Float) {
+    let positive = Float(bitPattern: x.bitPattern & 0x7FFF_FFFF)
+    let magnitude = positive > 15 ? 15 : positive
+    let square = magnitude * magnitude
+    // What rounding took from the square is worth many ulp where the square is large.
+    let lost = (-square).addingProduct(magnitude, magnitude)
+    let bell = exp(-0.5 * square)
+    let exponential = bell.addingProduct(bell, -0.5 * lost)
+    let t = 1 / Float(1).addingProduct(0.3, magnitude)
+    var p: Float = 3.840_757_0e-2
+    p = Float(-1.693_082_9e-1).addingProduct(p, t)
+    p = Float(2.289_534_09e-1).addingProduct(p, t)
+    p = Float(-7.684_142_56e-2).addingProduct(p, t)
+    p = Float(1.427_664_19e-1).addingProduct(p, t)
+    p = Float(9.458_540_92e-2).addingProduct(p, t)
+    p = Float(1.219_453_71e-1).addingProduct(p, t)
+    p = Float(1.194_841_93e-1).addingProduct(p, t)
+    p = Float(7.373_132_36e-6).addingProduct(p, t)
+    let tail = p * exponential
+    return (x > 0 ? 1 - tail : tail, 0.398_942_280 * exponential)
+  }
+
+  /// log(1 + e^−|x|), within 3 ulp: what log(1 + e^x) is more than max(x, 0).
+  @inlinable @inline(__always)
+  public static func logOnePlusExp(minusMagnitudeOf x: Float) -> Float {
+    let e = exp(Float(bitPattern: x.bitPattern | 0x8000_0000))
+    // log(1 + e) = 2 artanh(e / (2 + e)).
+    let s = e / (2 + e)
+    let square = s * s
+    var q: Float = 0.1343375088
+    q = Float(0.1411698259).addingProduct(q, square)
+    q = Float(0.2000383517).addingProduct(q, square)
+    q = Float(0.3333331984).addingProduct(q, square)
+    return (2 * s).addingProduct(2 * s * square, q)
   }
 }
