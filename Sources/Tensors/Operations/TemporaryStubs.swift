@@ -12,37 +12,17 @@ extension Recorder {
   /// x
   public func globalAveragePool(_ x: Value) -> Value { preconditionFailure() }
   /// x
-  public func batchNorm(_ x: Value, weight: Value?, bias: Value?, mean: ModelState, variance: ModelState, epsilon: Float) -> Value { preconditionFailure() }
-  /// x
   public func layerNorm(_ x: Value, weight: Value?, bias: Value?, epsilon: Float) -> Value { preconditionFailure() }
   /// x
   public func groupNorm(_ x: Value, groups: Int, weight: Value?, bias: Value?, epsilon: Float) -> Value { preconditionFailure() }
   /// x
-  public func geluTanh(_ x: Value) -> Value { preconditionFailure() }
-  /// x
-  public func geluErf(_ x: Value) -> Value { preconditionFailure() }
-  /// x
-  public func elu(_ x: Value, alpha: Float) -> Value { preconditionFailure() }
-  /// x
-  public func silu(_ x: Value) -> Value { preconditionFailure() }
-  /// x
-  public func tanh(_ x: Value) -> Value { preconditionFailure() }
-  /// x
-  public func sigmoid(_ x: Value) -> Value { preconditionFailure() }
-  /// x
   public func addPositions(_ x: Value, _ p: Value) -> Value { preconditionFailure() }
-  /// x
-  public func attention(_ x: Value, heads: Int, causal: Bool) -> Value { preconditionFailure() }
   /// x
   public func recurrent(_ x: Value, _ cell: RecurrentCell, weightInput: Value, weightHidden: Value, biasInput: Value, biasHidden: Value) -> Value { preconditionFailure() }
   /// x
   public func lastStep(_ x: Value) -> Value { preconditionFailure() }
   /// x
   public func concatenate(_ x: [Value]) -> Value { preconditionFailure() }
-  /// x
-  public func binaryCrossEntropy(_ x: Value, _ t: Value) -> Value { preconditionFailure() }
-  /// x
-  public func meanSquaredError(_ x: Value, _ t: Value) -> Value { preconditionFailure() }
   /// x
   public func fuse() {}
 }

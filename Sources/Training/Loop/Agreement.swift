@@ -43,7 +43,7 @@ enum Agreement {
     guard others.isEmpty else {
       let names = others.map(String.init).joined(separator: ", ")
       throw RunError(
-        .ranksDisagree, "rank\(others.count == 1 ? "" : "s") \(names) of \(communicator.size) \(what) than rank 0; \(remedy)")
+        .desynchronised, "rank\(others.count == 1 ? "" : "s") \(names) of \(communicator.size) \(what) than rank 0; \(remedy)")
     }
   }
 

@@ -1,6 +1,6 @@
 import Communication
 import Datasets
-import Glibc
+import Foundation
 import Layers
 import Optimizers
 import Strategies
@@ -31,18 +31,20 @@ public final class TrainingLoop {
   private var merges: [(subtree: Range<Int>, additions: [(to: Int, from: Int)], first: Int)] = []
   private var buckets: Buckets
   private var version = 0
-  private let observers: [any TrainingObserver]
-  private let runDirectory: RunDirectory?
-  private var trainingSeconds = 0.0
+  /// Who follows the run; rank 0's only.
+  public var observers: [any TrainingObserver]
+  private let checkpoints: Checkpoints?
+  private var trainingSeconds: Double { progress.seconds }
 
-  /// Builds everything a rank needs.  All ranks call it together; `runDirectory` and `observers` are rank 0's.
+  /// Builds everything a rank needs.  All ranks call it together; `runDirectory` and `observers` are rank 0's.  With
+  /// `resume` the newest whole checkpoint of the run is continued from.
   public init(
-    _ prepared: PreparedExperiment, _ base: any Communicator, runDirectory: RunDirectory? = nil,
+    _ prepared: PreparedExperiment, _ base: any Communicator, runDirectory: RunDirectory? = nil, resume: Bool = false,
     observers: [any TrainingObserver] = []
   ) throws(RunError) {
     self.prepared = prepared
-    self.runDirectory = runDirectory
     self.observers = observers
+    checkpoints = runDirectory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
     experiment = prepared.experiment
     let options = experiment.training
     let communicator = MeteredCommunicator(base)
@@ -72,7 +74,7 @@ public final class TrainingLoop {
       block = GradientBlock(layout)
       store = ParameterStore(layout)
       layout.initialise(store, seed: experiment.seed)
-      if let weights = experiment.model.weights { try Weights.load(weights, into: store) }
+      if let weights = experiment.model.weights { _ = try Weights.load(weights, into: store) }
       optimizer = experiment.optimizer.make(layout: layout)
       clipper = GradientNorm(layout)
       progress = TrainingProgress()
@@ -99,9 +101,35 @@ public final class TrainingLoop {
     } catch {
       throw RunError(error)
     }
+    if resume { try restore() }
   }
 
   deinit { team.end() }
+
+  /// Continues from the newest whole checkpoint: rank 0 reads it and tells the others.
+  private func restore() throws(RunError) {
+    try Agreement.together(communicator.base) { () throws(RunError) in
+      guard let checkpoints else { return }
+      let newest = checkpoints.newestValid()
+      for warning in newest.warnings { observe { $0.noted(warning) } }
+      guard let checkpoint = newest.checkpoint else {
+        return observe { $0.noted("no usable checkpoint: training starts from the beginning") }
+      }
+      do throws(CheckpointError) {
+        try checkpoint.load(into: store, states: optimizerStates)
+        progress = checkpoint.progress
+      } catch { throw RunError(error) }
+    }
+    do {
+      let mine = [UInt8](try JSONEncoder().encode(progress))
+      let roots = try Agreement.exchange(mine, communicator.base)[0]
+      progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(roots))
+    } catch { throw RunError(error) }
+  }
+
+  private var optimizerStates: [StateBlock] {
+    optimizer.states.map { StateBlock(name: $0.name, storage: $0.storage) }
+  }
 
   /// Trains to the end, or until a signal or early stopping ends it.
   public func run() throws(RunError) -> TrainingSummary {
@@ -165,8 +193,9 @@ public final class TrainingLoop {
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
     progress.samples += samples
+    progress.epochSamples = index + 1 == (epoch + 1) * schedule.stepsPerEpoch ? 0 : progress.epochSamples + samples
     lastStop = gradients.base[block.stop] > 0
-    trainingSeconds += monotonicSeconds() - start
+    progress.seconds += monotonicSeconds() - start
     let terms = Double(samples * prepared.objective.termsPerSample)
     return StepRecord(
       step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: loss,
@@ -301,15 +330,15 @@ public final class TrainingLoop {
   private func judge(_ results: [EvaluationRecord]) throws -> Bool {
     guard let validation = results.first(where: { $0.set == "validation" }) else { return false }
     let score = validation.accuracy ?? -validation.loss
-    if let best = progress.bestScore, score <= best {
-      progress.evaluationsWithoutImprovement += 1
+    if let best = progress.bestMetric, score <= best {
+      progress.evaluationsWithoutGain += 1
     } else {
-      progress.bestScore = score
+      progress.bestMetric = score
       progress.bestStep = progress.step
-      progress.evaluationsWithoutImprovement = 0
-      try save()
+      progress.evaluationsWithoutGain = 0
+      try save(isBest: true)
     }
-    guard let patience = experiment.training.patience, progress.evaluationsWithoutImprovement >= patience else {
+    guard let patience = experiment.training.patience, progress.evaluationsWithoutGain >= patience else {
       return false
     }
     let best = "step \(progress.bestStep ?? 0)"
@@ -317,16 +346,23 @@ public final class TrainingLoop {
     return true
   }
 
-  private func save() throws {
+  /// Writes a checkpoint, unless this step has one already.
+  private func save(isBest: Bool = false) throws {
+    guard savedStep != progress.step else { return }
+    savedStep = progress.step
     try Agreement.together(communicator.base) { () throws(RunError) in
-      guard let runDirectory else { return }
-      do {
-        try runDirectory.checkpoints.write(
-          progress, store: store, optimizerStates: optimizer.states.map { ($0.name, $0.storage) },
-          configuration: prepared.resolved, keep: experiment.checkpoint.keep)
+      guard let checkpoints else { return }
+      do throws(CheckpointError) {
+        _ = try checkpoints.write(
+          Checkpoints.Contents(
+            progress: progress, model: prepared.model.name, seed: Int(experiment.seed), configuration: prepared.resolved,
+            store: store, states: optimizerStates),
+          isBest: isBest)
       } catch { throw RunError(error) }
     }
   }
+
+  private var savedStep = -1
 
   private func observe(_ tell: (any TrainingObserver) -> Void) {
     for observer in observers { tell(observer) }
@@ -334,7 +370,7 @@ public final class TrainingLoop {
 
   private func summary(_ test: EvaluationRecord?) throws -> TrainingSummary {
     let sent = communicator.ledger.total
-    let counts = try gatherCounts([Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peakBytes)])
+    let counts = try gatherCounts([Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak)])
     return TrainingSummary(
       ranks: communicator.size, epochs: progress.epoch, steps: progress.step, samples: progress.samples,
       seconds: trainingSeconds, loss: test?.loss, accuracy: test?.accuracy,

@@ -27,3 +27,18 @@ public struct TrainingSummary: Sendable {
   /// Most memory of any rank's process.
   public var peakMemoryBytes: Int
 }
+
+extension TrainingSummary {
+  /// The object that `--json` prints.
+  public func object(verb: String, run: String) -> JSONObject {
+    [
+      "verb": .text(verb), "ranks": .integer(ranks), "epochs": .integer(epochs), "steps": .integer(steps),
+      "samples": .integer(samples), "seconds": .number(seconds),
+      "samples_per_second": .number(seconds > 0 ? Double(samples) / seconds : 0),
+      "loss": loss.map { .number($0) } ?? .null, "accuracy": accuracy.map { .number($0) } ?? .null,
+      "parameters": .integer(parameters), "parameters_digest": .text(parametersDigest),
+      "bytes_sent": .list(bytesSent.map { .integer($0) }), "messages_sent": .list(messagesSent.map { .integer($0) }),
+      "wire_bytes": .integer(wireBytes), "peak_memory_bytes": .integer(peakMemoryBytes), "run": .text(run),
+    ]
+  }
+}
