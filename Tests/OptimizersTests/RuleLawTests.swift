@@ -1,3 +1,4 @@
+import Dispatch
 import Optimizers
 import Tensors
 import Testing
@@ -24,6 +25,26 @@ struct RuleLawTests {
     for (a, b) in zip(whole.optimizer.states, parts.optimizer.states) {
       #expect(Array(a.storage.scalars) == Array(b.storage.scalars))
     }
+  }
+
+  @Test(arguments: rules.indices)
+  func threadsMayUpdateDisjointRangesAtOnce(_ index: Int) {
+    let alone = Replica(rules[index], shapes)
+    let threaded = Replica(rules[index], shapes)
+    let parts = ParameterBlocks(alone.layout).parts(4)
+    for step in 0..<3 {
+      alone.step(step)
+      threaded.gradients.copy(from: alone.gradients)
+      let (optimizer, weights, gradients) = (threaded.optimizer, threaded.weights, threaded.gradients)
+      DispatchQueue.concurrentPerform(iterations: parts.count) { part in
+        optimizer.measure(parameters: weights.base, gradients: gradients.base, range: parts[part], step: step)
+      }
+      DispatchQueue.concurrentPerform(iterations: parts.count) { part in
+        optimizer.update(
+          parameters: weights.base, gradients: gradients.base, range: parts[part], step: step, learningRate: 0.05)
+      }
+    }
+    #expect(alone.bits == threaded.bits)
   }
 
   /// As sharded training does it: each rank owns the state of its range, and norms of blocks are exchanged.
@@ -152,6 +173,19 @@ struct RuleLawTests {
     for i in 0..<1000 { replica.gradients.base[i] = Float(i) * 0.37 - 100 }
     for step in 0..<3000 { replica.apply(step) }
     #expect(replica.weights.scalars.allSatisfy { $0.isFinite })
+  }
+
+  @Test func aLayerwiseRuleRefusesNormsOfAnotherStep() async {
+    await #expect(processExitsWith: .success) {
+      let replica = Replica(LARS(), [[5, 5]])
+      replica.apply(0)
+      replica.apply(1)
+    }
+    await #expect(processExitsWith: .failure) {
+      let replica = Replica(LARS(), [[5, 5]])
+      replica.apply(0)
+      replica.apply(1, parts: [])
+    }
   }
 
   @Test func statesAreNamedByTheRule() {
