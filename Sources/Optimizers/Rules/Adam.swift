@@ -97,7 +97,7 @@ extension Adam {
       let second = n.beta2 * v[i] + n.fresh2 * gradient * gradient
       m[i] = first
       v[i] = second
-      w[i] = n.keep * w[i] - n.rate * (first / (second.squareRoot() * n.correction + n.epsilon))
+      w[i] = n.keep * w[i] - n.rate * (first / (second.nonNegativeRoot * n.correction + n.epsilon))
       i &+= 1
     }
   }

@@ -131,7 +131,7 @@ extension RMSprop {
   ) {
     var i = 0
     while i < count {
-      d[i] = d[i] / (s[i].squareRoot() + epsilon)
+      d[i] = d[i] / (s[i].nonNegativeRoot + epsilon)
       i &+= 1
     }
   }
@@ -144,7 +144,7 @@ extension RMSprop {
     var i = 0
     while i < count {
       let variance = s[i] - a[i] * a[i]
-      d[i] = d[i] / ((variance < 0 ? 0 : variance).squareRoot() + epsilon)
+      d[i] = d[i] / (variance.nonNegativeRoot + epsilon)
       i &+= 1
     }
   }
