@@ -3,23 +3,21 @@ import Training
 
 /// A result for people.
 enum ResultText {
-  static func of(_ result: JSONObject) -> String {
-    func text(_ key: String) -> String? {
-      switch result[key] {
-      case .text(let text): text
-      case .integer(let number): String(number)
-      case .number(let number): String(format: "%.4f", number)
-      default: nil
-      }
-    }
+  /// The lines that say what a JSON object of a run says.
+  static func of(_ json: String) -> String {
+    guard let result = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else { return json }
     var lines: [String] = []
-    if let accuracy = text("accuracy"), result["accuracy"] != .null { lines.append("accuracy   \(accuracy) on the test set") }
-    if let loss = text("loss") { lines.append("loss       \(loss)") }
-    if let steps = text("steps"), let seconds = text("seconds"), case .number(let rate)? = result["samples_per_second"] {
-      lines.append(String(format: "trained    %@ steps in %@ s, %.0f samples/s", steps, seconds, rate))
+    if let accuracy = result["accuracy"] as? Double {
+      lines.append(String(format: "accuracy   %.4f on the test set", accuracy))
     }
-    if let digest = text("parameters_digest") { lines.append("digest     \(digest)") }
-    if let run = text("run") { lines.append("run        \(run)") }
+    if let loss = result["loss"] as? Double { lines.append(String(format: "loss       %.4f", loss)) }
+    if let steps = result["steps"] as? Int, let seconds = result["seconds"] as? Double,
+      let rate = result["samples_per_second"] as? Double
+    {
+      lines.append(String(format: "trained    %ld steps in %.1f s, %.0f samples/s", steps, seconds, rate))
+    }
+    if let digest = result["parameters_digest"] as? String { lines.append("digest     \(digest)") }
+    if let run = result["run"] as? String { lines.append("run        \(run)") }
     return lines.joined(separator: "\n")
   }
 }

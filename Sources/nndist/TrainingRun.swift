@@ -12,21 +12,22 @@ struct TrainingRun {
   /// Flags of the verbs that train.
   static let flags: [Flag] = [.set, .run, .resume, .json, .quiet]
 
-  /// Prepares the data and trains; only rank 0 has a run directory.  Returns what rank 0 reports.
-  func rank(_ prepared: PreparedExperiment, _ communicator: any Communicator) throws(RunError) -> JSONObject? {
+  /// Prepares the data and trains; only rank 0 has a run directory.  Returns rank 0's result, a JSON object.
+  func rank(_ prepared: PreparedExperiment, _ communicator: any Communicator) throws(RunError) -> String? {
     let directory = try Agreement.together(communicator) { () throws(RunError) -> RunDirectory? in
       guard communicator.rank == 0 else { return nil }
       return try RunDirectory(
         name: experiment.name, path: arguments.value(.run), resume: arguments.has(.resume))
     }
-    if let finished = try finished(directory, communicator) { return communicator.rank == 0 ? finished : nil }
+    if try isFinished(directory, communicator) { return directory?.result }
     var observers: [any TrainingObserver] = []
-    if let directory, !arguments.has(.quiet) { observers.append(ProgressBar(run: directory.path)) }
+    if directory != nil, !arguments.has(.quiet) { observers.append(ProgressBar()) }
     let loop = try TrainingLoop(
       prepared, communicator, runDirectory: directory, resume: arguments.has(.resume), observers: observers)
     if let directory {
-      try directory.writeConfiguration(prepared.resolved)
-      let metrics = try MetricsLog(directory.metricsPath, resumingAfter: loop.progress.step > 0 ? .step(loop.progress.step) : nil)
+      try directory.write(configuration: prepared.resolved)
+      let done = loop.progress.step
+      let metrics = try directory.metrics(resumingAfter: done > 0 ? .step(done) : nil)
       loop.observers.append(RunRecorder(metrics: metrics, log: directory.log))
     }
     let summary: TrainingSummary
@@ -38,26 +39,22 @@ struct TrainingRun {
     }
     guard let directory else { return nil }
     let result = summary.object(verb: verb, run: directory.path)
-    try directory.writeResult(result)
-    return result
+    try directory.finish(result)
+    return result.text
   }
 
-  /// The result of a run that had ended before, on all ranks alike.
-  private func finished(
+  /// Whether the run that is to be continued had ended before; all ranks learn it from rank 0.
+  private func isFinished(
     _ directory: RunDirectory?, _ communicator: any Communicator
-  ) throws(RunError) -> JSONObject? {
-    guard arguments.has(.resume) else { return nil }
-    let result = try directory?.result()
-    let isFinished: Bool
+  ) throws(RunError) -> Bool {
+    guard arguments.has(.resume) else { return false }
     do throws(CommunicationError) {
-      isFinished = try Agreement.exchange([result == nil ? 0 : 1], communicator)[0] == [1]
+      return try Agreement.exchange([directory?.result == nil ? 0 : 1], communicator)[0] == [1]
     } catch { throw RunError(error) }
-    return isFinished ? result ?? JSONObject() : nil
   }
 
   /// Prints the result: as JSON, or for people.
-  func report(_ result: JSONObject) {
-    if arguments.has(.json) { return Output.line(result.text) }
-    Output.line(ResultText.of(result))
+  func report(_ result: String) {
+    Output.line(arguments.has(.json) ? result : ResultText.of(result))
   }
 }

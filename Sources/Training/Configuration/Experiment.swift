@@ -33,7 +33,7 @@ public struct Experiment: Sendable {
 
   /// Reads a whole configuration.
   public init(_ node: Node) throws(ConfigurationError) {
-    var options = Options(node)
+    var options = Options(try Experiment.withContext(node))
     try self.init(&options)
     try options.finish()
   }
@@ -43,12 +43,18 @@ public struct Experiment: Sendable {
     Options.document(choosing: names) { (options) throws(ConfigurationError) in _ = try Experiment(&options) }
   }
 
+  /// A model that names its context names that of the data too, unless they say it themselves.
+  private static func withContext(_ node: Node) throws(ConfigurationError) -> Node {
+    guard let context = node["model"]?["context"], let data = node["data"], data["context"] == nil else { return node }
+    return try node.setting("data.context", to: context.yamlOnOneLine(), source: "model.context")
+  }
+
   private init(_ options: inout Options) throws(ConfigurationError) {
     name = try options.text("name", default: "run", "name of the experiment, which run directories carry")
     let seed = try options.integer("seed", default: 1, in: 0...Int.max, "seed of everything random")
     self.seed = UInt64(seed)
     model = try ModelConfiguration(&options)
-    data = try DataOptions(&options, context: model.context)
+    data = try DataOptions(&options)
     learning = try LearningCatalog.read(&options)
     training = try options.section("training", "how long and in what portions") {
       (options) throws(ConfigurationError) in try TrainingOptions(&options)

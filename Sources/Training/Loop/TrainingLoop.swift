@@ -1,4 +1,5 @@
 import Communication
+import Configuration
 import Datasets
 import Foundation
 import Layers
@@ -159,7 +160,7 @@ public final class TrainingLoop {
         test = results.last
         isStopping = try judge(results)
       }
-      if isLast || isStopping || experiment.checkpoint.every.map(isDue) == true { try save() }
+      if isLast || isStopping || isCheckpointDue { try save() }
       if isStopRequested {
         throw RunError(
           .stopped, "stopped by a signal after step \(progress.step); the state is saved, --resume continues")
@@ -211,6 +212,7 @@ public final class TrainingLoop {
     if workers.count == 1 {
       let worker = workers[0]
       var next = 0
+      let (buckets, strategy) = (self.buckets, self.strategy)
       try worker.computeGradients(step) { (done, complete) throws(CommunicationError) in
         while next < buckets.ranges.count, done >= buckets.ready[next] {
           complete(buckets.ranges[next])
@@ -306,6 +308,8 @@ public final class TrainingLoop {
   }
 
   // MARK: Evaluating and saving
+
+  private var isCheckpointDue: Bool { experiment.checkpoint.every.map { isDue($0) } ?? false }
 
   private func isDue(_ interval: Quantity) -> Bool {
     switch interval.unit {

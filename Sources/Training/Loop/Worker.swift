@@ -1,5 +1,6 @@
 import Communication
 import Datasets
+import Layers
 import Strategies
 import Tensors
 

@@ -25,7 +25,7 @@ final class WorkerTeam: @unchecked Sendable {
       pthread_attr_setstacksize(&attributes, 64 << 20)
       defer { pthread_attr_destroy(&attributes) }
       let context = Unmanaged.passRetained(Member(team: self, index: member))
-      var thread = pthread_t()
+      var thread: pthread_t = 0
       let code = pthread_create(
         &thread, &attributes,
         { context in
