@@ -1,0 +1,68 @@
+import Configuration
+
+/// A data set or file format that configurations can name.  Each is one file and one line of ``Catalog``.
+public struct CatalogEntry: Sendable {
+  /// The name in configurations.
+  public let name: String
+  /// What it is, in one line.
+  public let summary: String
+  /// Who may use it, in a few words.
+  public let licence: String
+  /// What `nndist data fetch` downloads; empty for what is built in and for formats.
+  public let files: [PublishedFile]
+  /// Whether the set needs no files.
+  public let isBuiltIn: Bool
+  /// Whether its inputs are images, which can be normalised and augmented.
+  let isImages: Bool
+  /// Whether a folder holds what is needed; says what exactly, such as `1 of 5 training batches`.
+  let contents: @Sendable (_ folder: String) -> String?
+  /// Reads the options of its own and returns what loads it.
+  let prepare: @Sendable (inout Options, ImageOptions) throws(ConfigurationError) -> Loader
+
+  /// Loads from a folder (or the file a format reads); the seed keys what is random about training samples.
+  typealias Loader = @Sendable (_ path: String, _ seed: UInt64) throws(DataError) -> Parts
+
+  /// Describes a set or format.
+  init(
+    name: String, summary: String, licence: String = "", files: [PublishedFile] = [], isBuiltIn: Bool = false,
+    isImages: Bool = false, contents: @escaping @Sendable (String) -> String? = { _ in nil },
+    prepare: @escaping @Sendable (inout Options, ImageOptions) throws(ConfigurationError) -> Loader
+  ) {
+    self.name = name
+    self.summary = summary
+    self.licence = licence
+    self.files = files
+    self.isBuiltIn = isBuiltIn
+    self.isImages = isImages
+    self.contents = contents
+    self.prepare = prepare
+  }
+}
+
+/// What an entry loads: a training and a test part.
+struct Parts: Sendable {
+  var training: any DataSource
+  var test: any DataSource
+  var classNames: [String] = []
+  var vocabulary: [Character] = []
+  /// What black became, per channel, for padding.
+  var black: [Float]?
+  /// What was found, when it is not the whole set.
+  var detail: String?
+  /// Cuts a share off the training part; a keyed choice of samples unless samples overlap.
+  var cut: @Sendable (any DataSource, _ fraction: Double, _ seed: UInt64) -> (part: any DataSource, rest: any DataSource) =
+    { whole, fraction, seed in
+      let (part, rest) = SubsetSource.cut(whole, fraction: fraction, seed: seed, layer: 1)
+      return (part, rest)
+    }
+
+  /// Parts of a set that has no test part of its own: a share of it by a permutation whose key is fixed, so that every
+  /// seed is tested on the same samples.
+  static func split(_ whole: any DataSource, test share: Double, path: String) throws(DataError) -> Parts {
+    let (test, training) = SubsetSource.cut(whole, fraction: share, seed: 0, layer: 0)
+    guard test.count > 0, training.count > 0 else {
+      throw DataError(.unsuitable, "\(path): \(whole.count) samples cannot be split into training and test")
+    }
+    return Parts(training: training, test: test)
+  }
+}

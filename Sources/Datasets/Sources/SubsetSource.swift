@@ -1,0 +1,50 @@
+import Tensors
+
+/// Some samples of another source, in a given order.
+public final class SubsetSource: DataSource {
+  private let whole: any DataSource
+  private let samples: [Int32]
+
+  public let inputShape: Shape
+  public let targetShape: Shape
+  public let inputType: InputType
+  public let targetType: TargetType
+
+  /// The samples of `whole` with the given numbers.
+  public init(_ whole: any DataSource, _ samples: [Int32]) {
+    precondition(samples.allSatisfy { $0 >= 0 && $0 < whole.count }, "a sample outside 0..<\(whole.count)")
+    self.whole = whole
+    self.samples = samples
+    inputShape = whole.inputShape
+    targetShape = whole.targetShape
+    inputType = whole.inputType
+    targetType = whole.targetType
+  }
+
+  public var count: Int { samples.count }
+
+  public func read(
+    _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer
+  ) {
+    whole.read(Int(samples[sample]), epoch: epoch, into: input, targets: targets)
+  }
+
+  public func key(_ sample: Int) -> UInt64 { whole.key(Int(samples[sample])) }
+
+  public func fingerprint(_ checksum: inout Checksum) {
+    checksum.update(samples)
+    whole.fingerprint(&checksum)
+  }
+
+  /// Two parts of a source without common samples: the share `fraction` of it, rounded, and the rest.  Which samples
+  /// go where is a permutation keyed by the seed; within a part they keep their order.
+  public static func cut(
+    _ whole: any DataSource, fraction: Double, seed: UInt64, layer: UInt64
+  ) -> (part: SubsetSource, rest: SubsetSource) {
+    precondition(fraction >= 0 && fraction <= 1, "a share of \(fraction)")
+    var stream = RandomStream(seed: seed, .split, layer: layer)
+    let order = stream.permutation(whole.count)
+    let size = Int((Double(whole.count) * fraction).rounded())
+    return (SubsetSource(whole, order[..<size].sorted()), SubsetSource(whole, order[size...].sorted()))
+  }
+}

@@ -1,0 +1,103 @@
+import Tensors
+
+/// Windows of `context` tokens of a text; the target of each position is the token that follows.
+///
+/// Windows do not overlap.  With a `shift` seed the first window of each stretch begins, per epoch, at a random place of
+/// 0..<context, so that over the epochs a model sees every alignment; evaluation uses no shift.
+public final class TextSource: DataSource {
+  public let count: Int
+  public let inputShape: Shape
+  public let inputType: InputType
+  public let targetType: TargetType
+
+  private let tokens: ByteBlock  // one byte or two a token
+  private let wide: Bool
+  private let context: Int
+  private let shift: UInt64?
+  private let stretches: [(start: Int, firstWindow: Int, range: Range<Int>)]
+
+  public var targetShape: Shape { inputShape }
+
+  /// Windows of the given stretches of the tokens, which windows never leave.
+  init(
+    tokens: ByteBlock, wide: Bool, vocabulary: Int, context: Int, stretches ranges: [Range<Int>], shift: UInt64?
+  ) {
+    precondition(context > 0, "a context of \(context)")
+    self.tokens = tokens
+    self.wide = wide
+    self.context = context
+    self.shift = shift
+    inputShape = [context]
+    inputType = .tokens(vocabulary: vocabulary)
+    targetType = .classes(vocabulary)
+    var stretches: [(start: Int, firstWindow: Int, range: Range<Int>)] = []
+    var windows = 0
+    for range in ranges {
+      stretches.append((range.lowerBound, windows, range))
+      windows += TextSource.windows(in: range.count, context: context, shifted: shift != nil)
+    }
+    count = windows
+    self.stretches = stretches
+  }
+
+  /// Windows that fit into so many tokens whatever the shift: each needs its context and one token more.
+  static func windows(in tokens: Int, context: Int, shifted: Bool) -> Int {
+    max(0, (tokens - 1 - (shifted ? context - 1 : 0)) / context)
+  }
+
+  /// Where the window of a sample starts.
+  private func start(_ sample: Int, _ epoch: UInt64) -> Int {
+    var last = stretches.count - 1
+    while stretches[last].firstWindow > sample { last -= 1 }
+    var offset = stretches[last].start + (sample - stretches[last].firstWindow) * context
+    if let shift {
+      var stream = RandomStream(seed: shift, .augmentation, epoch: epoch)
+      offset += stream.below(context)
+    }
+    return offset
+  }
+
+  public func read(
+    _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer
+  ) {
+    precondition(sample >= 0 && sample < count, "sample \(sample) of \(count)")
+    let first = start(sample, epoch)
+    let inputs = input.assumingMemoryBound(to: Int32.self)
+    let outputs = targets.assumingMemoryBound(to: Int32.self)
+    let length = context
+    if wide {
+      let source = UnsafeRawPointer(tokens.base).assumingMemoryBound(to: UInt16.self) + first
+      var i = 0
+      while i < length {
+        inputs[i] = Int32(source[i])
+        outputs[i] = Int32(source[i &+ 1])
+        i &+= 1
+      }
+    } else {
+      let source = tokens.base + first
+      var i = 0
+      while i < length {
+        inputs[i] = Int32(source[i])
+        outputs[i] = Int32(source[i &+ 1])
+        i &+= 1
+      }
+    }
+  }
+
+  /// Where the unshifted window starts in the whole text, so that cutting a stretch away renames no other window.
+  public func key(_ sample: Int) -> UInt64 {
+    var last = stretches.count - 1
+    while stretches[last].firstWindow > sample { last -= 1 }
+    return UInt64(stretches[last].start + (sample - stretches[last].firstWindow) * context)
+  }
+
+  public func fingerprint(_ checksum: inout Checksum) {
+    checksum.update(inputShape)
+    checksum.update(count)
+    for stretch in stretches {
+      checksum.update(stretch.range.lowerBound)
+      checksum.update(stretch.range.upperBound)
+    }
+    checksum.update(tokens.bytes)
+  }
+}
