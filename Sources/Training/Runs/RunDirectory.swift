@@ -1,0 +1,135 @@
+import Configuration
+import Glibc
+
+/// Where a run keeps what it leaves behind: `config.yaml`, `log.txt`, `metrics.jsonl`, `checkpoints/`, `result.json`.
+///
+/// Rank 0 opens it and holds its lock as long as this object lives.  Whole files appear whole or not at all.
+/// An empty folder counts as a new run; a folder that holds anything but a run is never taken.
+public final class RunDirectory: Sendable {
+  /// Its path, as it was given or made up.
+  public let path: String
+  /// Whether it held a run before.
+  public let isContinued: Bool
+  /// Its log.
+  public let log: RunLog
+  private let lock: RunLock
+
+  private static let lockName = "lock"
+
+  /// Opens the directory of a run.
+  ///
+  /// - `path`: what `--run` names; nil makes `runs/<name>-<time>`, with `-2`, `-3` … behind it where that exists.
+  /// - `resume`: whether an existing run goes on; without it one is a configuration error.  A path that does not exist yet is
+  ///   made in either case.
+  /// - `patience`: how long to wait for another process that holds the lock; then it is refused.
+  ///
+  /// Errors: `configuration` for a run that exists or a folder that is none, `usage` for resuming without a path, `refused` for
+  /// everything the system refuses and for the lock.
+  public init(
+    name: String, path given: String? = nil, resume: Bool = false, under root: String = "runs",
+    patience: Duration = .seconds(10)
+  ) throws(RunError) {
+    guard given != nil || !resume else { throw RunError(.usage, "--resume needs --run DIR to say which run goes on") }
+    do {
+      if let given {
+        path = given.count > 1 && given.hasSuffix("/") ? String(given.dropLast()) : given
+        if let kind = Files.kind(of: path), kind != S_IFDIR {
+          throw RunError(.configuration, "--run \(path) is a file; name a folder that a run may have for itself")
+        }
+        if Files.isFolder(path), !resume { try RunDirectory.refuseExisting(path) }
+        try Files.makeFolders(path)
+      } else {
+        path = try RunDirectory.make(RunDirectory.folderName(name), under: root)
+      }
+    } catch {
+      throw RunError(error)
+    }
+    lock = try RunLock("\(path)/\(RunDirectory.lockName)", patience: patience)
+    // Looked at again under the lock: another starter may have been first.
+    if !resume { try RunDirectory.refuseExisting(path) }
+    let names = Files.names(in: path).filter { $0 != RunDirectory.lockName }
+    isContinued = !names.isEmpty
+    if isContinued, !names.contains("config.yaml"), !names.contains("checkpoints"), !names.contains("log.txt") {
+      throw RunError(
+        .configuration, "--run \(path) holds \(names[0]) and no run; name a folder that a run may have for itself")
+    }
+    do throws(SystemFailure) { try Files.makeFolders("\(path)/checkpoints") } catch { throw RunError(error) }
+    log = try RunLog("\(path)/log.txt")
+  }
+}
+
+extension RunDirectory {
+  /// The folder of checkpoints.
+  public var checkpointsPath: String { "\(path)/checkpoints" }
+
+  /// Writes the resolved configuration to `config.yaml`.
+  public func write(configuration: Node) throws(RunError) {
+    try write(configuration.yaml(), to: "config.yaml")
+  }
+
+  /// The configuration it was started with, nil when there is none.
+  public func configuration() throws(RunError) -> Node? {
+    guard Files.isFile("\(path)/config.yaml") else { return nil }
+    do { return try Node.load("\(path)/config.yaml") } catch { throw RunError(error) }
+  }
+
+  /// Opens `metrics.jsonl`, without the lines beyond the step or round that the run goes on from; nil begins anew.
+  public func metrics(resumingAfter counter: MetricsLog.Counter? = nil) throws(RunError) -> MetricsLog {
+    try MetricsLog("\(path)/metrics.jsonl", resumingAfter: counter)
+  }
+
+  /// Marks the run as finished: the object is what `--resume` prints from then on.
+  public func finish(_ result: JSONObject) throws(RunError) {
+    try write(result.text + "\n", to: "result.json")
+  }
+
+  /// The final object of a finished run as one line; nil while it is unfinished.
+  public var result: String? {
+    guard let text = Files.text(of: "\(path)/result.json"), text.hasSuffix("\n") else { return nil }
+    return String(text.dropLast())
+  }
+
+  /// Takes back that the run is finished, for a run that goes on with more epochs.
+  public func reopen() { unlink("\(path)/result.json") }
+
+  /// Writes a file of the run's own, whole or not at all.
+  public func write(_ text: String, to name: String) throws(RunError) {
+    do throws(SystemFailure) { try Files.write(text, to: "\(path)/\(name)") } catch { throw RunError(error) }
+  }
+
+  /// Any name as that of a folder: what is no letter, digit, dot, dash or underscore becomes a dash.
+  static func folderName(_ name: String) -> String {
+    let safe = name.unicodeScalars.map { scalar -> Character in
+      switch scalar {
+      case "a"..."z", "A"..."Z", "0"..."9", ".", "-", "_": Character(scalar)
+      default: "-"
+      }
+    }
+    let text = String(String(safe).prefix(100))
+    return text.isEmpty || text.hasPrefix(".") ? "run" + text : text
+  }
+
+  /// Makes `<root>/<name>-<time>`; `mkdir` decides between starters of the same second.
+  private static func make(_ name: String, under root: String) throws(SystemFailure) -> String {
+    try Files.makeFolders(root)
+    let base = "\(root)/\(name)-\(Moment.now.compact)"
+    var path = base
+    var count = 1
+    while mkdir(path, 0o777) != 0 {
+      guard errno == EEXIST else { throw SystemFailure("make folder", path) }
+      count += 1
+      path = "\(base)-\(count)"
+    }
+    return path
+  }
+
+  private static func refuseExisting(_ path: String) throws(RunError) {
+    guard let first = Files.names(in: path).first(where: { $0 != lockName }) else { return }
+    let holdsRun = ["config.yaml", "checkpoints", "log.txt"].contains { Files.kind(of: "\(path)/\($0)") != nil }
+    throw RunError(
+      .configuration,
+      holdsRun
+        ? "--run \(path) holds a run already; add --resume to go on with it, or name another folder"
+        : "--run \(path) holds \(first); name a folder that a run may have for itself")
+  }
+}
