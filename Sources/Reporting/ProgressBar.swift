@@ -24,7 +24,9 @@ public final class ProgressBar: TrainingObserver {
   public func began(_ start: TrainingStart) {
     self.start = start
     began = ProcessInfo.processInfo.systemUptime
-    let team = start.threads == 1 ? "\(plural(start.ranks, "rank"))" : "\(plural(start.ranks, "rank")) × \(start.threads) threads"
+    let team =
+      start.threads == 1
+      ? "\(plural(start.ranks, "rank"))" : "\(plural(start.ranks, "rank")) × \(start.threads) threads"
     line("\(bold(start.name)): \(start.model), \(grouped(start.parameters)) parameters")
     line("data: \(start.data), \(grouped(start.samples)) training samples")
     line(
@@ -54,7 +56,8 @@ public final class ProgressBar: TrainingObserver {
       + "  \(duration(left)) left"
     let width = max(8, min(40, columns - tail.count - 1))
     let filled = Int(done * Double(width))
-    let bar = String(repeating: "━", count: filled) + (hasColor ? "\u{1B}[2m" : "")
+    let bar =
+      String(repeating: "━", count: filled) + (hasColor ? "\u{1B}[2m" : "")
       + String(repeating: hasColor ? "━" : " ", count: width - filled) + (hasColor ? "\u{1B}[0m" : "")
     put("\r\u{1B}[K" + bar + tail)
     isDrawn = true

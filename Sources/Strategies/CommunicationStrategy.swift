@@ -62,7 +62,9 @@ public enum StrategyCatalog {
   ]
 
   /// Reads the key `strategy:`.
-  public static func read(_ options: inout Options) throws(ConfigurationError) -> @Sendable () -> any CommunicationStrategy {
+  public static func read(_ options: inout Options) throws(ConfigurationError)
+    -> @Sendable () -> any CommunicationStrategy
+  {
     let names = all.map { $0.name }
     return try options.named("strategy", of: names, default: AllReduce.name, "how ranks exchange gradients") {
       (name, options) throws(ConfigurationError) in

@@ -84,7 +84,8 @@ struct Arguments: Sendable {
   func integer(_ flag: Flag, in range: ClosedRange<Int>) throws(RunError) -> Int? {
     guard let text = value(flag) else { return nil }
     guard let number = Int(text), range.contains(number) else {
-      throw RunError(.usage, "\(flag.name) is `\(text)`; expected a whole number from \(range.lowerBound) to \(range.upperBound)")
+      throw RunError(
+        .usage, "\(flag.name) is `\(text)`; expected a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
   }

@@ -24,7 +24,8 @@ enum HelpText {
     let flags = verb.flags.map { flag in
       "  " + title(flag) + String(repeating: " ", count: width - title(flag).count + 3) + flag.help
     }
-    return (["nndist \(verb.usage)", "", verb.summary]
+    return
+      (["nndist \(verb.usage)", "", verb.summary]
       + (verb.details.isEmpty ? [] : ["", verb.details]) + (flags.isEmpty ? [] : [""] + flags)).joined(separator: "\n")
   }
 

@@ -37,16 +37,25 @@ struct Main {
 enum Output {
   /// A line on standard output.
   static func line(_ text: String) {
-    fputs(text + "\n", stdout)
-    fflush(stdout)
+    put(text + "\n", to: STDOUT_FILENO)
   }
 
   /// One line on standard error.
   static func error(_ error: RunError, rank: Int? = nil) {
     let who = rank.map { "[rank \($0)] " } ?? ""
-    fputs("nndist: \(who)error: \(error.message)\n", stderr)
+    put("nndist: \(who)error: \(error.message)\n", to: STDERR_FILENO)
   }
 
   /// A line on standard error that is no error.
-  static func note(_ text: String) { fputs("nndist: \(text)\n", stderr) }
+  static func note(_ text: String) { put("nndist: \(text)\n", to: STDERR_FILENO) }
+
+  /// Writes all of a text in as few calls as possible, so that lines of several ranks do not mix.
+  private static func put(_ text: String, to descriptor: Int32) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0, errno != EINTR { return }
+      rest = rest.dropFirst(max(0, written))
+    }
+  }
 }

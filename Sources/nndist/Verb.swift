@@ -1,7 +1,7 @@
 import Training
 
 /// A command of `nndist`.  Adding one is a file of `Verbs` and a line of `Verbs.all`.
-protocol Verb {
+protocol Verb: SendableMetatype {
   /// The word on the command line.
   static var name: String { get }
   /// The line after `nndist`: `train CONFIG`.

@@ -80,7 +80,8 @@ public struct Experiment: Sendable {
       let shards = ranks * compute.threads
       guard shards <= training.batch else {
         throw ConfigurationError(
-          "training.batch is \(training.batch), less than its \(shards) shards (\(ranks) ranks × \(compute.threads) threads)")
+          "training.batch is \(training.batch), less than its \(shards) shards (\(ranks) ranks × \(compute.threads) threads)"
+        )
       }
       return shards
     case .number(let shards):

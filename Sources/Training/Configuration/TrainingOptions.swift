@@ -32,7 +32,8 @@ public struct TrainingOptions: Sendable {
   public let bucket: Int
 
   init(_ options: inout Options) throws(ConfigurationError) {
-    let epochs = try options.optionalInteger("epochs", in: 1...1_000_000, unit: "epochs", "passes over the training set")
+    let epochs = try options.optionalInteger(
+      "epochs", in: 1...1_000_000, unit: "epochs", "passes over the training set")
     let steps = try options.optionalInteger(
       "steps", in: 1...1_000_000_000, unit: "steps", "optimizer steps, instead of epochs")
     try options.require(
@@ -42,7 +43,8 @@ public struct TrainingOptions: Sendable {
     batch = try options.integer(
       "batch", default: 128, in: 1...1 << 24, unit: "samples", "samples of a batch, over all ranks")
     let cut = try options.text(
-      "shards", default: "ranks", "logical shards of a batch: a number, which makes the result independent of the count of "
+      "shards", default: "ranks",
+      "logical shards of a batch: a number, which makes the result independent of the count of "
         + "ranks, or `ranks` for ranks × threads")
     if cut == "ranks" {
       shards = .ranks
@@ -55,9 +57,11 @@ public struct TrainingOptions: Sendable {
     }
     accumulate = try options.integer(
       "accumulate", default: 1, in: 1...1 << 20, unit: "batches", "batches whose gradients one optimizer step uses")
-    clip = try options.optionalNumber("clip", in: .positive, "largest norm of the gradient; larger ones are scaled down")
+    clip = try options.optionalNumber(
+      "clip", in: .positive, "largest norm of the gradient; larger ones are scaled down")
     let name = try options.optionalChoice(
-      "loss", of: Objective.Loss.allCases.map(\.rawValue), "the loss; by default cross-entropy for classes, else squares")
+      "loss", of: Objective.Loss.allCases.map(\.rawValue),
+      "the loss; by default cross-entropy for classes, else squares")
     loss = name.flatMap(Objective.Loss.init(rawValue:))
     labelSmoothing = try options.number(
       "label-smoothing", default: 0, in: .fractionBelowOne, "share of each target that is spread over all classes")
@@ -102,6 +106,7 @@ public struct CheckpointOptions: Sendable {
   init(_ options: inout Options) throws(ConfigurationError) {
     every = try options.optionalQuantity(
       "every", in: ["epoch", "step"], "how often a checkpoint is written, beside the one at the end")
-    keep = try options.integer("keep", default: 3, in: 1...1 << 20, "newest checkpoints that are kept; the best one stays")
+    keep = try options.integer(
+      "keep", default: 3, in: 1...1 << 20, "newest checkpoints that are kept; the best one stays")
   }
 }

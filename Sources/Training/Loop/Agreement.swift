@@ -2,9 +2,11 @@ import Communication
 import Datasets
 
 /// What ranks make sure of before they train together.
-enum Agreement {
+public enum Agreement {
   /// Gives every rank's bytes to every rank; they may differ in length.
-  static func exchange(_ bytes: [UInt8], _ communicator: any Communicator) throws(CommunicationError) -> [[UInt8]] {
+  public static func exchange(_ bytes: [UInt8], _ communicator: any Communicator) throws(CommunicationError)
+    -> [[UInt8]]
+  {
     var count = [Int64(bytes.count)]
     var counts = [Int64](repeating: 0, count: communicator.size)
     try gather(&count, &counts, [Int](repeating: 1, count: communicator.size), communicator)
@@ -34,7 +36,9 @@ enum Agreement {
   }
 
   /// Throws on every rank unless all ranks bring the same text; names the ranks that differ from rank 0.
-  static func require(_ what: String, _ text: String, _ remedy: String, _ communicator: any Communicator) throws(RunError) {
+  public static func require(_ what: String, _ text: String, _ remedy: String, _ communicator: any Communicator)
+    throws(RunError)
+  {
     let all: [[UInt8]]
     do throws(CommunicationError) {
       all = try exchange(Array(text.utf8), communicator)
@@ -43,12 +47,13 @@ enum Agreement {
     guard others.isEmpty else {
       let names = others.map(String.init).joined(separator: ", ")
       throw RunError(
-        .desynchronised, "rank\(others.count == 1 ? "" : "s") \(names) of \(communicator.size) \(what) than rank 0; \(remedy)")
+        .desynchronised,
+        "rank\(others.count == 1 ? "" : "s") \(names) of \(communicator.size) \(what) than rank 0; \(remedy)")
     }
   }
 
   /// Lets a step that may fail on some ranks fail on all, with the first failing rank's reason.
-  static func together<Result>(
+  public static func together<Result>(
     _ communicator: any Communicator, _ body: () throws(RunError) -> Result
   ) throws(RunError) -> Result {
     var outcome: Swift.Result<Result, RunError>

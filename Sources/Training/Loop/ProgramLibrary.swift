@@ -18,14 +18,16 @@ public struct ProgramLibrary: Sendable {
   ) {
     self.model = model
     self.objective = objective
-    self.training = Dictionary(uniqueKeysWithValues: Set(training).map { batch in
-      let recorder = Recorder(batch: batch, mode: .training, layout: model.layout, compute: compute)
-      rule.record(model, objective, recorder)
-      return (batch, Plan(recorder))
-    })
-    self.evaluation = Dictionary(uniqueKeysWithValues: Set(evaluation).map { batch in
-      (batch, ProgramLibrary.inference(model, objective, compute, batch: batch))
-    })
+    self.training = Dictionary(
+      uniqueKeysWithValues: Set(training).map { batch in
+        let recorder = Recorder(batch: batch, mode: .training, layout: model.layout, compute: compute)
+        rule.record(model, objective, recorder)
+        return (batch, Plan(recorder))
+      })
+    self.evaluation = Dictionary(
+      uniqueKeysWithValues: Set(evaluation).map { batch in
+        (batch, ProgramLibrary.inference(model, objective, compute, batch: batch))
+      })
   }
 
   /// A program that computes outputs (result 0) and, where an objective is given, the loss.

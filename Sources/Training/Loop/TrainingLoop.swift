@@ -55,13 +55,15 @@ public final class TrainingLoop {
       let shards = try experiment.shards(ranks: base.size)
       let source = prepared.dataset.training
       guard shards <= source.count else {
-        throw RunError(.configuration, "\(prepared.dataset.name) has \(source.count) training samples for \(shards) shards")
+        throw RunError(
+          .configuration, "\(prepared.dataset.name) has \(source.count) training samples for \(shards) shards")
       }
       try Agreement.require(
         "have another configuration", prepared.resolved.yaml(), "start all ranks with the same file and flags", base)
       if base.size > 1 {
         try Agreement.require(
-          "see other data", prepared.dataset.fingerprint(), "give all ranks the same files of \(prepared.dataset.name)", base)
+          "see other data", prepared.dataset.fingerprint(), "give all ranks the same files of \(prepared.dataset.name)",
+          base)
       }
       tree = ShardTree(shards: shards)
       schedule = BatchSchedule(
@@ -79,7 +81,8 @@ public final class TrainingLoop {
       optimizer = experiment.optimizer.make(layout: layout)
       clipper = GradientNorm(layout)
       progress = TrainingProgress()
-      let sets = [("validation", prepared.dataset.validation), ("test", prepared.dataset.test)].compactMap { name, set in
+      let sets = [("validation", prepared.dataset.validation), ("test", prepared.dataset.test)].compactMap {
+        name, set in
         set.map { (name: name, source: $0) }
       }
       let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
@@ -258,13 +261,15 @@ public final class TrainingLoop {
   private func clipScale(_ gradients: Storage, _ loss: Double) throws(RunError) -> Float {
     guard loss.isFinite else {
       throw RunError(
-        .diverged, "the loss of step \(progress.step + 1) is \(loss); lower optimizer.learning-rate or look at the data")
+        .diverged, "the loss of step \(progress.step + 1) is \(loss); lower optimizer.learning-rate or look at the data"
+      )
     }
     guard let limit = experiment.training.clip else { return 1 }
     clipper.measure(gradients.base, range: 0..<store.layout.parameterCount)
     let norm = clipper.norm
     guard norm.isFinite else {
-      throw RunError(.diverged, "the gradient of step \(progress.step + 1) is not finite; lower optimizer.learning-rate")
+      throw RunError(
+        .diverged, "the gradient of step \(progress.step + 1) is not finite; lower optimizer.learning-rate")
     }
     return GradientNorm.scale(norm: norm, clip: limit)
   }
@@ -359,7 +364,8 @@ public final class TrainingLoop {
       do throws(CheckpointError) {
         _ = try checkpoints.write(
           Checkpoints.Contents(
-            progress: progress, model: prepared.model.name, seed: Int(experiment.seed), configuration: prepared.resolved,
+            progress: progress, model: prepared.model.name, seed: Int(experiment.seed),
+            configuration: prepared.resolved,
             store: store, states: optimizerStates),
           isBest: isBest)
       } catch { throw RunError(error) }

@@ -20,14 +20,17 @@ final class WorkerTeam: @unchecked Sendable {
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(changed, nil)
     for member in 1..<max(1, count) {
-      var attributes = pthread_attr_t()
-      pthread_attr_init(&attributes)
-      pthread_attr_setstacksize(&attributes, 64 << 20)
-      defer { pthread_attr_destroy(&attributes) }
+      let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
+      pthread_attr_init(attributes)
+      pthread_attr_setstacksize(attributes, 64 << 20)
+      defer {
+        pthread_attr_destroy(attributes)
+        attributes.deallocate()
+      }
       let context = Unmanaged.passRetained(Member(team: self, index: member))
       var thread: pthread_t = 0
       let code = pthread_create(
-        &thread, &attributes,
+        &thread, attributes,
         { context in
           if let context {
             let member = Unmanaged<Member>.fromOpaque(context).takeRetainedValue()
@@ -77,11 +80,13 @@ final class WorkerTeam: @unchecked Sendable {
       pthread_mutex_lock(mutex)
       while round == seen, !isEnding { pthread_cond_wait(changed, mutex) }
       seen = round
-      let body = work
+      // Let go before the round ends: the caller's closure must not outlive it.
+      var body = work
       let ends = isEnding
       pthread_mutex_unlock(mutex)
       if ends { return }
       body?(index)
+      body = nil
       pthread_mutex_lock(mutex)
       busy -= 1
       pthread_cond_broadcast(changed)
