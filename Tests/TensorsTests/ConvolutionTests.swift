@@ -43,6 +43,17 @@ struct ConvolutionTests {
     expectGradientsMatchDifferences(size.arrays, compute: compute, build: size.record)
   }
 
+  @Test(arguments: Compute.Backend.allCases, Goldens.of("convolution"))
+  func matchesPyTorch(_ backend: Compute.Backend, _ golden: Golden) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    expectGolden(golden, ["x", "weight"] + (golden.flag("bias") ? ["bias"] : []), compute: compute) { recorder, p, _ in
+      recorder.convolution(
+        p[0], p[1], bias: golden.flag("bias") ? p[2] : nil, stride: golden.integer("stride"),
+        padding: golden.integer("padding"), dilation: golden.integer("dilation"), groups: golden.integer("groups"))
+    }
+  }
+
   @Test(arguments: cases)
   func bothBackendsAgree(_ size: Case) throws {
     try Compute(backend: .openblas).check()

@@ -215,9 +215,15 @@ struct ChannelTiles: Sendable {
   ) {
     var lane = 0
     while lane &+ 64 <= width {
-      let (c0, c1, c2, c3) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16), f.centre.lanes(lane &+ 32), f.centre.lanes(lane &+ 48))
-      let (a0, a1, a2, a3) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16), f.scale.lanes(lane &+ 32), f.scale.lanes(lane &+ 48))
-      let (b0, b1, b2, b3) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16), f.shift.lanes(lane &+ 32), f.shift.lanes(lane &+ 48))
+      let (c0, c1, c2, c3) = (
+        f.centre.lanes(lane), f.centre.lanes(lane &+ 16), f.centre.lanes(lane &+ 32), f.centre.lanes(lane &+ 48)
+      )
+      let (a0, a1, a2, a3) = (
+        f.scale.lanes(lane), f.scale.lanes(lane &+ 16), f.scale.lanes(lane &+ 32), f.scale.lanes(lane &+ 48)
+      )
+      let (b0, b1, b2, b3) = (
+        f.shift.lanes(lane), f.shift.lanes(lane &+ 16), f.shift.lanes(lane &+ 32), f.shift.lanes(lane &+ 48)
+      )
       var i = lane
       for _ in 0..<tiles {
         y.store(end((x.lanes(i) - c0) * a0 + b0, i), i)
