@@ -6,16 +6,6 @@ public enum RecurrentCell: String, CaseIterable, Sendable {
 }
 extension Recorder {
   /// x
-  public func maxPool(_ x: Value, kernel: Int, stride: Int, padding: Int) -> Value { preconditionFailure() }
-  /// x
-  public func averagePool(_ x: Value, kernel: Int, stride: Int, padding: Int, countsPadding: Bool) -> Value { preconditionFailure() }
-  /// x
-  public func globalAveragePool(_ x: Value) -> Value { preconditionFailure() }
-  /// x
-  public func layerNorm(_ x: Value, weight: Value?, bias: Value?, epsilon: Float) -> Value { preconditionFailure() }
-  /// x
-  public func groupNorm(_ x: Value, groups: Int, weight: Value?, bias: Value?, epsilon: Float) -> Value { preconditionFailure() }
-  /// x
   public func addPositions(_ x: Value, _ p: Value) -> Value { preconditionFailure() }
   /// x
   public func recurrent(_ x: Value, _ cell: RecurrentCell, weightInput: Value, weightHidden: Value, biasInput: Value, biasHidden: Value) -> Value { preconditionFailure() }
@@ -23,6 +13,4 @@ extension Recorder {
   public func lastStep(_ x: Value) -> Value { preconditionFailure() }
   /// x
   public func concatenate(_ x: [Value]) -> Value { preconditionFailure() }
-  /// x
-  public func fuse() {}
 }
