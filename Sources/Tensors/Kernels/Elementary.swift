@@ -25,7 +25,7 @@ public enum Elementary {
     return (n, r.addingProduct(p, r * r))
   }
 
-  /// e^x, within 1 ulp; 0 below 2^−125, because subnormal numbers take the processor many times as long.
+  /// e^x, within 1 ulp; 0 below 2^−124, because subnormal numbers take the processor many times as long.
   @inlinable @inline(__always)
   public static func exp(_ x: Float) -> Float {
     let low: Float = x < -86.6 ? -86.6 : x
@@ -55,7 +55,7 @@ public enum Elementary {
     return Float(bitPattern: (t / (t + 2)).bitPattern | (x.bitPattern & 0x8000_0000))
   }
 
-  /// 1 / (1 + e^−x), within 3 ulp; both tails keep their relative precision, down to 2^−125.
+  /// 1 / (1 + e^−x), within 3 ulp; both tails keep their relative precision, down to 2^−124.
   @inlinable @inline(__always)
   public static func sigmoid(_ x: Float) -> Float {
     let e = expOfMinusMagnitude(x)
