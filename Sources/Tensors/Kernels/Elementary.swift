@@ -25,13 +25,14 @@ public enum Elementary {
     return (n, r.addingProduct(p, r * r))
   }
 
-  /// e^x, within 1 ulp; subnormal results are rounded twice.
+  /// e^x, within 1 ulp; 0 below 2^−124, because subnormal numbers take the processor many times as long.
   @inlinable @inline(__always)
   public static func exp(_ x: Float) -> Float {
-    let low: Float = x < -105 ? -105 : x
+    let low: Float = x < -86.6 ? -86.6 : x
     let (n, excess) = reduced(low > 89 ? 89 : low)
-    let half = n &>> 1
-    return (1 + excess) * power(half) * power(n &- half)
+    // In halves, because 2¹²⁸ is no number.
+    let result = (2 + 2 * excess) * power(n &- 1)
+    return x < -86.6 ? 0 : result
   }
 
   /// e^x − 1, within 2 ulp.
@@ -54,11 +55,21 @@ public enum Elementary {
     return Float(bitPattern: (t / (t + 2)).bitPattern | (x.bitPattern & 0x8000_0000))
   }
 
-  /// 1 / (1 + e^−x), within 3 ulp; both tails keep their relative precision.
+  /// 1 / (1 + e^−x), within 3 ulp; both tails keep their relative precision, down to 2^−124.
   @inlinable @inline(__always)
   public static func sigmoid(_ x: Float) -> Float {
-    let e = exp(Float(bitPattern: x.bitPattern | 0x8000_0000))
+    let e = expOfMinusMagnitude(x)
     return (x < 0 ? e : 1) / (1 + e)
+  }
+
+  /// e^−|x|, as `exp`.
+  @inlinable @inline(__always)
+  public static func expOfMinusMagnitude(_ x: Float) -> Float {
+    let down = Float(bitPattern: x.bitPattern | 0x8000_0000)
+    let (n, excess) = reduced(down < -86.6 ? -86.6 : down)
+    let scale = power(n)
+    let result = scale.addingProduct(scale, excess)
+    return down < -86.6 ? 0 : result
   }
 
   /// The standard normal distribution's share below x and its density there, within 9 ulp in both tails.
@@ -90,7 +101,7 @@ public enum Elementary {
   /// log(1 + e^−|x|), within 3 ulp: what log(1 + e^x) is more than max(x, 0).
   @inlinable @inline(__always)
   public static func logOnePlusExp(minusMagnitudeOf x: Float) -> Float {
-    let e = exp(Float(bitPattern: x.bitPattern | 0x8000_0000))
+    let e = expOfMinusMagnitude(x)
     // log(1 + e) = 2 artanh(e / (2 + e)).
     let s = e / (2 + e)
     let square = s * s

@@ -29,8 +29,8 @@ struct Harness {
   var gradients: [[Float]] = []
   /// What the run contributed to each of the states.
   var statistics: [[Float]] = []
-  /// Instructions of a step.
-  var stepCount = 0
+  /// Instructions of the forward pass.
+  var recordedCount = 0
 
   /// Records `build` over `arrays`, runs it and differentiates Σ output · `weights` (ones where not given).
   init(
@@ -65,6 +65,7 @@ struct Harness {
     let loss = recorder.weightedSum(y, recorder.input(Shape([count]), .float32, rows: 1))
     recorder.result(y)
     if fuse { recorder.fuse() }
+    recordedCount = recorder.instructionCount
     recorder.differentiate([loss])
     let plan = Plan(recorder)
     let executor = Executor(plan, pool: Pool(bytes: plan.poolBytes))
@@ -92,7 +93,6 @@ struct Harness {
         gradients.scalars[layout.parameterCount..<layout.gradientCount][
           ($0.range.lowerBound + layout.parameterCount)..<($0.range.upperBound + layout.parameterCount)])
     }
-    stepCount = plan.stepCount
   }
 }
 
