@@ -75,7 +75,8 @@ public struct CheckpointManifest: Codable, Sendable, Hashable {
       let version = try JSONDecoder().decode(Version.self, from: data).format
       guard version == currentFormat else {
         throw CheckpointError(
-          .unsuitable, "\(path) has format version \(version) and this program reads \(currentFormat); use one that fits")
+          .unsuitable,
+          "\(path) has format version \(version), this program reads \(currentFormat); use the one that wrote it")
       }
       manifest = try JSONDecoder().decode(CheckpointManifest.self, from: data)
     } catch let error as CheckpointError {

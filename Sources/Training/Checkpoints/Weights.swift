@@ -18,7 +18,8 @@ public enum Weights {
   public static func find(_ path: String) throws(CheckpointError) -> Origin {
     if Files.isFile(path) { return Origin(file: path, checkpoint: nil, warnings: []) }
     guard Files.isFolder(path) else {
-      throw CheckpointError(.missing, "\(path): no such file or directory; name a safetensors file, a checkpoint or a run")
+      throw CheckpointError(
+        .missing, "\(path): no such file or directory; name a safetensors file, a checkpoint or a run")
     }
     if Files.kind(of: "\(path)/\(CheckpointManifest.fileName)") != nil
       || Files.kind(of: "\(path)/\(Checkpoint.modelFile)") != nil
