@@ -139,7 +139,7 @@ struct RunDirectoryTests {
     ]
     for (error, code) in table { #expect(RunError(error).code == code, "\(error)") }
     #expect(ExitCode.allCases.map(\.rawValue) == Array(0...11))
-    #expect(RunError(.data, "a\nb\u{1B}[0m\u{2028}").message == "a\\nb\\u{001B}[0m\\u{2028}")
+    #expect(RunError(.data, "a\nb\u{1B}[0m\u{2028}").message == "a\\nb\\u{1B}[0m\\u{2028}")
   }
 
   @Test func memoryIsCounted() {

@@ -35,7 +35,10 @@ struct WeightsTests {
     #expect(Array(try load().bits[..<2]) == Array(sample.bits[..<2]))
     let run = "\(folder.path)/run"
     try Checkpoints("\(run)/checkpoints").write(sample.contents(step: 5), isBest: true)
-    for path in ["", "/checkpoints", "/checkpoints/best", "/checkpoints/step-5", "/checkpoints/last/model.safetensors"] {
+    let inside = [
+      "", "/checkpoints", "/checkpoints/best", "/checkpoints/step-5", "/checkpoints/last/model.safetensors",
+    ]
+    for path in inside {
       #expect(Array(try load(run + path).bits[..<2]) == Array(sample.bits[..<2]), "\(path)")
     }
     #expect(try Weights.find(run).checkpoint?.manifest.model == "mlp")
