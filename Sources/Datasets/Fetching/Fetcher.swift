@@ -32,7 +32,8 @@ public struct Fetcher: Sendable {
   }
 
   /// Downloads files into a folder, which is made if need be; files that are there with the right checksum stay.
-  public func fetch(_ files: [PublishedFile], into folder: String, report: (String) -> Void = { _ in }) throws(DataError)
+  public func fetch(_ files: [PublishedFile], into folder: String, report: (String) -> Void = { _ in })
+    throws(DataError)
   {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -63,7 +64,8 @@ public struct Fetcher: Sendable {
     guard found == file.checksum else {
       throw DataError(
         .checksum,
-        "\(address) has SHA-256 \(found) in place of \(file.checksum); nothing was kept, so try again or another mirror")
+        "\(address) has SHA-256 \(found) in place of \(file.checksum); nothing was kept, so try again or another mirror"
+      )
     }
     if file.members.isEmpty {
       guard rename(temporary, path) == 0 else { throw FileWriter.refused(path) }

@@ -6,8 +6,11 @@ import Tensors
 /// transforms compute.  All 256 results of a channel are made once, so reading is one look-up a scalar (measured at
 /// 7 GB/s and more of Float32 on one core).
 public final class ImageSource: DataSource {
+  /// Samples.
   public let count: Int
+  /// Shape of one input.
   public let inputShape: Shape
+  /// What the scalars of a target are.
   public let targetType: TargetType
   /// What a black pixel becomes, per channel: what padding is made of.
   public let black: [Float]
@@ -16,7 +19,9 @@ public final class ImageSource: DataSource {
   private let labels: [Int32]
   private let tables: [Float]  // [channels, 256]
 
+  /// What the scalars of an input are.
   public var inputType: InputType { .float32 }
+  /// Shape of one target.
   public var targetShape: Shape { [] }
 
   /// Images of `shape` (`[height, width, channels]`) one after another, and their classes.
@@ -52,6 +57,7 @@ public final class ImageSource: DataSource {
       normalisation: normalisation)
   }
 
+  /// Writes one sample.
   public func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer
   ) {
@@ -92,8 +98,10 @@ public final class ImageSource: DataSource {
     labels.withUnsafeBufferPointer { targets.storeBytes(of: $0[sample], as: Int32.self) }
   }
 
+  /// The class of a sample.
   public func label(_ sample: Int) -> Int? { Int(labels[sample]) }
 
+  /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(inputShape)
     checksum.update(count)

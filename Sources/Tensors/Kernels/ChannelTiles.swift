@@ -273,17 +273,13 @@ struct ChannelTiles: Sendable {
       let (dy, x) = (dy + start, x + start)
       switch mask {
       case .none:
-        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, { g, _, _ in g }, { g, _, _ in g })
+        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: false)
       case .recomputed:
-        ChannelTiles.reduce(
-          dy, x, tiles, lanes, width, factors, sums, products,
-          { g, d, lane in g.passed(by: d * factors.scale.lanes(lane) + factors.shift.lanes(lane)) },
-          { g, d, lane in g.passed(by: d * factors.scale[lane] + factors.shift[lane]) })
+        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: true)
       case .output(let y, let masked):
         let (y, masked) = (y + start, masked + start)
         ChannelTiles.mask(dy, y, tiles &* lanes &- lanes &+ width, into: masked)
-        ChannelTiles.reduce(
-          UnsafePointer(masked), x, tiles, lanes, width, factors, sums, products, { g, _, _ in g }, { g, _, _ in g })
+        ChannelTiles.reduce(UnsafePointer(masked), x, tiles, lanes, width, factors, sums, products, rectified: false)
       }
     }
     for channel in 0..<channels {
@@ -316,18 +312,22 @@ struct ChannelTiles: Sendable {
   @inline(__always)
   private static func reduce(
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>,
-    _ filter: (_ gradient: Lanes, _ deviation: Lanes, _ lane: Int) -> Lanes,
-    _ filterScalar: (_ gradient: Float, _ deviation: Float, _ lane: Int) -> Float
+    _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>, rectified: Bool
   ) {
     var lane = 0
     while lane &+ 32 <= width {
       let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
+      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
+      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
       var (s0, s1, p0, p1) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
         let (d0, d1) = (x.lanes(i) - c0, x.lanes(i &+ 16) - c1)
-        let (g0, g1) = (filter(dy.lanes(i), d0, lane), filter(dy.lanes(i &+ 16), d1, lane &+ 16))
+        var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
+        if rectified {
+          g0 = g0.passed(by: d0 * a0 + b0)
+          g1 = g1.passed(by: d1 * a1 + b1)
+        }
         s0 += g0
         s1 += g1
         p0 += g0 * d0
@@ -341,12 +341,13 @@ struct ChannelTiles: Sendable {
       lane &+= 32
     }
     while lane &+ 16 <= width {
-      let c = f.centre.lanes(lane)
+      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
       var (s, p) = (Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
         let d = x.lanes(i) - c
-        let g = filter(dy.lanes(i), d, lane)
+        var g = dy.lanes(i)
+        if rectified { g = g.passed(by: d * a + b) }
         s += g
         p += g * d
         i &+= stride
@@ -357,7 +358,8 @@ struct ChannelTiles: Sendable {
     }
     while lane < width {
       let d = x[lane] - f.centre[lane]
-      let g = filterScalar(dy[lane], d, lane)
+      var g = dy[lane]
+      if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
       sums[lane] += Double(g)
       products[lane] += Double(g) * Double(d)
       lane &+= 1

@@ -63,7 +63,18 @@ enum LayerNormalisation {
   @inline(__always)
   private static func deviations(_ x: UnsafePointer<Float>, _ mean: Float, _ width: Int) -> (Double, Double) {
     var (sum, squares) = (Lanes.zero, Lanes.zero)
+    var (sum1, squares1) = (Lanes.zero, Lanes.zero)
     var i = 0
+    while i &+ 32 <= width {
+      let (d, d1) = (x.lanes(i) - mean, x.lanes(i &+ 16) - mean)
+      sum += d
+      sum1 += d1
+      squares += d * d
+      squares1 += d1 * d1
+      i &+= 32
+    }
+    sum += sum1
+    squares += squares1
     while i &+ 16 <= width {
       let d = x.lanes(i) - mean
       sum += d
