@@ -20,8 +20,11 @@ public struct Patience: Sendable, Hashable {
 
   /// The deadline that the environment sets. A value that is not a positive number is a `.setting` error.
   public static func fromEnvironment() throws(CommunicationError) -> Patience {
-    guard let raw = getenv(variable) else { return standard }
-    let text = String(cString: raw)
+    guard let text = getenv(variable) else { return standard }
+    return try parsed(String(cString: text))
+  }
+
+  package static func parsed(_ text: String) throws(CommunicationError) -> Patience {
     guard let seconds = Double(text), seconds > 0, seconds.isFinite, seconds < 1e9 else {
       throw CommunicationError(.setting, "\(variable) is `\(text)`; it takes a positive number of seconds, such as 60")
     }

@@ -32,7 +32,8 @@ public enum LayerCatalog {
     guard let kind = all.first(where: { $0.name == name }) else {
       let meant = nearest(name, among: all.map(\.name)).map { "; did you mean `\($0)`?" }
       throw ConfigurationError(
-        "\(path) is `\(name)`, which is no layer" + (meant ?? "; layers are \(all.map(\.name).joined(separator: ", "))"),
+        "\(path) is `\(name)`, which is no layer"
+          + (meant ?? "; layers are \(all.map(\.name).joined(separator: ", "))"),
         at: node.place)
     }
     var options = Options(try optionsNode(kind, value, path), path: "\(path).\(name)")
@@ -52,7 +53,8 @@ public enum LayerCatalog {
     if let text = node.text { return (text, .null) }
     if let entries = node.entries, entries.count == 1 { return (entries[0].key, entries[0].value) }
     throw ConfigurationError(
-      "\(path) is no layer; expected a name such as `relu`, or a name with options such as {linear: 10}", at: node.place)
+      "\(path) is no layer; expected a name such as `relu`, or a name with options such as {linear: 10}", at: node.place
+    )
   }
 
   private static func optionsNode(_ kind: LayerKind, _ value: Node, _ path: String) throws(ConfigurationError) -> Node {

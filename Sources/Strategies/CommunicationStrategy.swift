@@ -6,7 +6,7 @@ import Tensors
 ///
 /// A worker is a logical shard; a rank that holds several runs them in turn, so that the result does not depend on how many
 /// ranks there are.  Adding a strategy is a file and a line of `StrategyCatalog.all`.
-public protocol CommunicationStrategy: AnyObject {
+public protocol CommunicationStrategy: AnyObject, SendableMetatype {
   /// The name in configurations.
   static var name: String { get }
   /// What it does, in a sentence.
@@ -62,7 +62,9 @@ public enum StrategyCatalog {
   ]
 
   /// Reads the key `strategy:`.
-  public static func read(_ options: inout Options) throws(ConfigurationError) -> @Sendable () -> any CommunicationStrategy {
+  public static func read(_ options: inout Options) throws(ConfigurationError)
+    -> @Sendable () -> any CommunicationStrategy
+  {
     let names = all.map { $0.name }
     return try options.named("strategy", of: names, default: AllReduce.name, "how ranks exchange gradients") {
       (name, options) throws(ConfigurationError) in

@@ -1,4 +1,77 @@
+import Communication
+import CommunicationLaws
+import Glibc
+import MPICommunication
+
+/// Checks the laws under mpirun, and shows what becomes of ranks that fail.
+///
+/// Without arguments all laws are checked, whole and with messages cut into small pieces. `leave R`: rank R ends without
+/// a word. `stop R`: rank R never calls again. `mismatch`: rank 0 calls something else. `lengths`: rank 0 calls with
+/// another count. `long`: a buffer beyond the counts of C. `time`: prints the medians of some exchanges.
 @main
 struct Main {
-  static func main() {}
+  static func main() {
+    do {
+      let environment = try MPIEnvironment()
+      try run(environment.world, Array(CommandLine.arguments.dropFirst()))
+      try environment.finalise()
+    } catch {
+      let line = Array("error: \(error)\n".utf8)
+      write(STDERR_FILENO, line, line.count)
+      MPIEnvironment.abort(code: exitCode(error))
+    }
+  }
+
+  private static func exitCode(_ error: any Error) -> Int {
+    guard let error = error as? CommunicationError else { return 1 }
+    switch error.kind {
+    case .peerLost, .timeout: return 6
+    case .mismatch: return 7
+    case .setting: return 3
+    case .library: return 1
+    }
+  }
+
+  private static func run(_ world: MPICommunicator, _ arguments: [String]) throws {
+    switch arguments.first {
+    case "leave":
+      if world.rank == Int(arguments[1]) { exit(0) }
+      try world.barrier()
+    case "stop":
+      if world.rank == Int(arguments[1]) { while true { pause() } }
+      try world.barrier()
+    case "mismatch":
+      var values: [Float] = [1, 2, 3]
+      try values.withUnsafeMutableBufferPointer { buffer in
+        if world.rank == 0 { try world.broadcast(buffer, root: 0) }
+        try world.allReduce(buffer, .sum)
+      }
+    case "lengths":
+      var values = [Float](repeating: 1, count: world.rank == 0 ? 5 : 6)
+      try values.withUnsafeMutableBufferPointer { try world.allReduce($0, .sum) }
+    case "long": try checkLong(world)
+    case "time": try time(world)
+    default:
+      try Law.checkAll(world)
+      world.limitMessages(toBytes: 4_001)
+      try Law.checkAll(world)
+      try world.barrier()
+      if world.rank == 0 { print("laws hold on \(world.size) ranks") }
+    }
+  }
+
+  /// Broadcasts 2³¹ + 5 bytes: takes that much memory on every rank.
+  private static func checkLong(_ world: MPICommunicator) throws {
+    let count = (1 << 31) + 5
+    let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: count)
+    defer { buffer.deallocate() }
+    buffer.initialize(repeating: world.rank == 0 ? 7 : 1)
+    if world.rank == 0 { buffer[count - 1] = 9 }
+    try world.broadcast(buffer, root: 0)
+    let sevens = buffer[..<(count - 1)].allSatisfy { $0 == 7 }
+    guard sevens && buffer[count - 1] == 9 else {
+      throw CommunicationError(.library(0), "rank \(world.rank): wrong bytes in a broadcast of \(count)")
+    }
+    if world.rank == 0 { print("\(count) bytes arrived") }
+  }
 }

@@ -45,7 +45,7 @@ struct ActivationLayer: Layer {
   func record(_ x: Value, _ recorder: Recorder) -> Value {
     switch activation {
     case .relu: recorder.relu(x)
-    case .gelu: approximate ? recorder.geluTanh(x) : recorder.geluErf(x)
+    case .gelu: recorder.gelu(x, approximation: approximate ? .tanh : .none)
     case .elu: recorder.elu(x, alpha: alpha)
     case .silu: recorder.silu(x)
     case .tanh: recorder.tanh(x)

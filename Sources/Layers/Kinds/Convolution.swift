@@ -79,7 +79,8 @@ public struct ConvolutionLayer: Layer {
       kernel: try options.integer("kernel", default: 3, in: 1...1024, unit: "pixels", "height and width of the kernel"),
       stride: try options.integer("stride", default: 1, in: 1...1024, unit: "pixels", "step between positions"),
       padding: try options.integer("padding", default: 0, in: 0...1024, unit: "pixels", "zeros around the image"),
-      dilation: try options.integer("dilation", default: 1, in: 1...1024, unit: "pixels", "distance of the kernel's taps"),
+      dilation: try options.integer(
+        "dilation", default: 1, in: 1...1024, unit: "pixels", "distance of the kernel's taps"),
       groups: try options.integer(
         "groups", default: 1, in: 1...1 << 20, "parts of the channels that are convolved on their own"))
     let bias = try options.flag("bias", default: true, "whether a bias is added")

@@ -16,7 +16,8 @@ public struct Dropout: Layer {
   /// Masks are keyed by seed, epoch, sample and layer.
   public func record(_ x: Value, _ recorder: Recorder) -> Value { recorder.dropout(x, probability: probability) }
 
-  static let kind = LayerKind("dropout", shorthand: "probability", "Sets numbers to zero at random, in training only.") {
+  static let kind = LayerKind("dropout", shorthand: "probability", "Sets numbers to zero at random, in training only.")
+  {
     (options, input, _) throws(ConfigurationError) in
     try input.requireNumbers(for: "dropout")
     let probability = try options.number(

@@ -35,7 +35,8 @@ public struct RecurrentLayer: Layer {
     return lastOnly ? recorder.lastStep(states) : states
   }
 
-  static let kind = LayerKind("recurrent", shorthand: "hidden", "A recurrent layer over time: tanh, LSTM or GRU cells.") {
+  static let kind = LayerKind("recurrent", shorthand: "hidden", "A recurrent layer over time: tanh, LSTM or GRU cells.")
+  {
     (options, input, scope) throws(ConfigurationError) in
     try input.requireNumbers(for: "recurrent")
     let name = try options.choice(

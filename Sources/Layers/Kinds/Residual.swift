@@ -49,16 +49,18 @@ public struct Parallel: Layer {
 
   /// Every branch, then one concatenation.
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
-    recorder.concatenate(branches.enumerated().map { index, branch in
-      recorder.scope("\(index)") { branch.record(x, recorder) }
-    })
+    recorder.concatenate(
+      branches.enumerated().map { index, branch in
+        recorder.scope("\(index)") { branch.record(x, recorder) }
+      })
   }
 
   static let kind = LayerKind(
     "parallel", shorthand: "branches", "Several lists of layers on one input, concatenated along the last axis."
   ) { (options, input, scope) throws(ConfigurationError) in
     let path = "\(options.keyPath).branches"
-    guard let node = options.node("branches", "a list of lists of layers"), let items = node.items, !items.isEmpty else {
+    guard let node = options.node("branches", "a list of lists of layers"), let items = node.items, !items.isEmpty
+    else {
       throw options.error("\(path) is missing; expected a list of lists of layers")
     }
     var branches: [Sequential] = []

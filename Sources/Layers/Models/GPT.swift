@@ -55,7 +55,7 @@ struct DecoderBlock: Layer {
   func record(_ x: Value, _ recorder: Recorder) -> Value {
     func dropped(_ y: Value) -> Value { dropout?.record(y, recorder) ?? y }
     let h = recorder.add(x, dropped(attention.record(n1.record(x, recorder), recorder)))
-    let inner = recorder.geluTanh(up.record(n2.record(h, recorder), recorder))
+    let inner = recorder.gelu(up.record(n2.record(h, recorder), recorder), approximation: .tanh)
     return recorder.add(h, dropped(down.record(inner, recorder)))
   }
 }

@@ -7,7 +7,8 @@ enum ResNet {
   static func kind(depth: Int) -> ModelKind {
     ModelKind("resnet\(depth)", "A residual network of \(depth) layers with 16, 32 and 64 channels.") {
       (options, input, classes, scope) throws(ConfigurationError) in
-      let width = try options.integer("width", default: 16, in: 1...4096, unit: "channels", "channels of the first stage")
+      let width = try options.integer(
+        "width", default: 16, in: 1...4096, unit: "channels", "channels of the first stage")
       var stack = Stack(input)
       try stack.append(in: &scope) { (input, scope: inout ParameterScope) throws(ConfigurationError) in
         try ConvolutionLayer(input, channels: width, .init(kernel: 3, padding: 1), bias: false, in: &scope)

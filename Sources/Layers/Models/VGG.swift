@@ -4,9 +4,12 @@ import Tensors
 /// VGG-11 (Simonyan and Zisserman 2015, configuration A) for small images: eight 3×3 convolutions and one linear layer, as
 /// is usual on CIFAR; the paper's two hidden linear layers of 4,096 units are left out.
 enum VGG {
-  static let kind = ModelKind("vgg11", "Eight 3×3 convolutions in five stages, one linear layer; 32×32 images or larger.") {
+  static let kind = ModelKind(
+    "vgg11", "Eight 3×3 convolutions in five stages, one linear layer; 32×32 images or larger."
+  ) {
     (options, input, classes, scope) throws(ConfigurationError) in
-    let normalised = try options.flag("batch-norm", default: true, "whether batch normalisation follows each convolution")
+    let normalised = try options.flag(
+      "batch-norm", default: true, "whether batch normalisation follows each convolution")
     var stack = Stack(input)
     for stage in [[64], [128], [256, 256], [512, 512], [512, 512]] {
       for channels in stage {

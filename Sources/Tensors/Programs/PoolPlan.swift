@@ -99,5 +99,5 @@ struct PoolPlan {
     }
   }
 
-  private static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
+  static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
 }

@@ -1,0 +1,47 @@
+import COpenMPI
+import Communication
+
+/// Ranks as processes that MPI connects.
+///
+/// Everything is made of nonblocking messages that are polled against a deadline, because a blocking call of MPI never
+/// notices a peer that stopped. Reductions are folded here, in rank order, so that they give the bits of every other
+/// transport; MPI's own change bits with the number of ranks and the algorithm it picks.
+///
+/// A communicator lasts as long as the `MPIEnvironment` it came from.
+///
+/// `@unchecked Sendable`: used by one thread at a time, as MPI was told.
+public final class MPICommunicator: Communicator, @unchecked Sendable {
+  /// This rank, from 0.
+  public var rank: Int { group.rank }
+  /// Ranks in the group.
+  public var size: Int { group.size }
+  /// Requests that this rank started and has not waited for.
+  public var pending: Int { deck.pending(in: group) }
+
+  private let group: MPIGroup
+  let deck: FlightDeck
+
+  init(_ group: MPIGroup, _ deck: FlightDeck) {
+    self.group = group
+    self.deck = deck
+  }
+
+  /// Starts a call and returns without waiting for other ranks.
+  public func start(_ exchange: Exchange) throws(CommunicationError) -> Request { try deck.start(exchange, group) }
+
+  /// Moves all requests forward; true if this one is finished.
+  public func test(_ request: Request) throws(CommunicationError) -> Bool { try deck.test(request) }
+
+  /// Returns when the request is finished.
+  public func wait(_ request: Request) throws(CommunicationError) { try deck.wait(request) }
+
+  /// Groups the ranks that give the same color, numbered by key, then by rank.
+  public func split(color: Int, key: Int) throws(CommunicationError) -> any Communicator {
+    // Gathered first, which has a deadline; MPI's own split then finds everyone there. It takes small colors only.
+    let (ranks, place) = try membersOfSplit(color: color, key: key)
+    return MPICommunicator(try MPIGroup(group.collectives, color: ranks[0], key: place), deck)
+  }
+
+  /// Bytes of the longest single message; all ranks must agree. For tests.
+  package func limitMessages(toBytes bytes: Int) { deck.largestMessage = bytes }
+}

@@ -1,0 +1,66 @@
+import COpenMPI
+import Communication
+import Glibc
+
+/// MPI in this process, from its start to its end. It can be started once.
+///
+/// There is no end by `deinit`: a process that leaves without `finalise` has failed, and the launcher then ends the others
+/// instead of letting them wait.
+public final class MPIEnvironment {
+  /// All ranks of the job.
+  public let world: MPICommunicator
+  /// The library and its version, in one line.
+  public let library: String
+  /// The name of this host.
+  public let host: String
+
+  /// Starts MPI, for use by one thread at a time. Collective.
+  ///
+  /// Throws `.setting` where the deadline in the environment is no number, `.library` with MPI's words where it fails.
+  public init() throws(CommunicationError) {
+    let patience = try Patience.fromEnvironment()
+    var provided: CInt = 0
+    try check(MPI_Init_thread(nil, nil, CInt(MPI_THREAD_SERIALIZED), &provided), "starting MPI")
+    guard provided >= CInt(MPI_THREAD_SERIALIZED) else {
+      throw CommunicationError(
+        .library(Int(provided)), "this MPI allows calls from its main thread only; nndist needs MPI_THREAD_SERIALIZED")
+    }
+    world = MPICommunicator(try MPIGroup(nndist_mpi_world()), FlightDeck(patience: patience))
+    library = MPIEnvironment.text(Int(MPI_MAX_LIBRARY_VERSION_STRING)) { MPI_Get_library_version($0, $1) }
+    host = MPIEnvironment.text(Int(MPI_MAX_PROCESSOR_NAME)) { MPI_Get_processor_name($0, $1) }
+  }
+
+  /// Meets all ranks, within the deadline, and ends MPI. Collective. After an error use `abort` instead: MPI's end has
+  /// no deadline of its own.
+  public func finalise() throws(CommunicationError) {
+    let unfinished = world.deck.unfinished
+    if !unfinished.isEmpty {
+      throw CommunicationError(
+        .mismatch, "rank \(world.rank) ended without waiting for its \(unfinished.joined(separator: "; "))")
+    }
+    try world.barrier()
+    try check(MPI_Finalize(), "ending MPI")
+  }
+
+  /// Ends all processes of the job; the launcher returns `code`. Works before MPI started and after it ended too, for
+  /// this process alone.
+  public static func abort(code: Int) -> Never {
+    var started: CInt = 0
+    var ended: CInt = 0
+    MPI_Initialized(&started)
+    MPI_Finalized(&ended)
+    if started != 0 && ended == 0 { MPI_Abort(nndist_mpi_world(), CInt(code)) }
+    _exit(CInt(code))
+  }
+
+  private static func text(
+    _ capacity: Int, _ fill: (UnsafeMutablePointer<CChar>, UnsafeMutablePointer<CInt>) -> CInt
+  ) -> String {
+    var length: CInt = 0
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity + 1) { buffer in
+      guard let base = buffer.baseAddress, fill(base, &length) == CInt(MPI_SUCCESS) else { return "" }
+      let bytes = UnsafeRawBufferPointer(start: base, count: min(Int(length), capacity))
+      return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+}

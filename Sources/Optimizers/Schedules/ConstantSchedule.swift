@@ -1,0 +1,20 @@
+import Configuration
+
+/// The same rate at every step.
+public struct ConstantSchedule: Schedule {
+  /// What configurations call it.
+  public static let name = "constant"
+
+  let learningRate: Double
+
+  /// A constant rate.
+  public init(learningRate: Double) { self.learningRate = learningRate }
+
+  /// Reads the schedule's keys.
+  public init(options: inout Options, learningRate: Double) throws(ConfigurationError) {
+    self.learningRate = learningRate
+  }
+
+  /// The rate of a step.
+  public func learningRate(at moment: TrainingMoment) -> Double { learningRate }
+}

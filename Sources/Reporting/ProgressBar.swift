@@ -1,0 +1,119 @@
+import Foundation
+import Training
+
+/// A bar on a terminal, or a line an evaluation elsewhere: rate, loss and time left, on standard error.
+public final class ProgressBar: TrainingObserver {
+  private let isTerminal: Bool
+  private let hasColor: Bool
+  private let columns: Int
+  private var start: TrainingStart?
+  private var lastDrawn = 0.0
+  private var began = 0.0
+  private var smoothedLoss: Double?
+  private var isDrawn = false
+
+  /// A bar for standard error as it is.
+  public init() {
+    isTerminal = isatty(STDERR_FILENO) == 1
+    hasColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+    var size = winsize()
+    columns = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
+  }
+
+  /// Says what is about to be trained.
+  public func began(_ start: TrainingStart) {
+    self.start = start
+    began = ProcessInfo.processInfo.systemUptime
+    let team =
+      start.threads == 1
+      ? "\(plural(start.ranks, "rank"))" : "\(plural(start.ranks, "rank")) × \(start.threads) threads"
+    line("\(bold(start.name)): \(start.model), \(grouped(start.parameters)) parameters")
+    line("data: \(start.data), \(grouped(start.samples)) training samples")
+    line(
+      "\(team), batch \(start.batch) in \(plural(start.shards, "shard")), \(grouped(start.totalSteps)) steps"
+        + (start.firstStep > 0 ? ", continuing after step \(grouped(start.firstStep))" : ""))
+  }
+
+  /// Draws the bar, ten times a second at most.
+  public func stepEnded(_ record: StepRecord) {
+    smoothedLoss = smoothedLoss.map { 0.95 * $0 + 0.05 * record.loss } ?? record.loss
+    guard isTerminal else { return }
+    let now = ProcessInfo.processInfo.systemUptime
+    guard now - lastDrawn >= 0.1 || record.step == record.totalSteps else { return }
+    lastDrawn = now
+    draw(record, now)
+  }
+
+  private func draw(_ record: StepRecord, _ now: Double) {
+    let first = start?.firstStep ?? 0
+    let done = Double(record.step) / Double(max(1, record.totalSteps))
+    let elapsed = now - began
+    let perStep = elapsed / Double(max(1, record.step - first))
+    let left = perStep * Double(record.totalSteps - record.step)
+    let rate = Double(record.samples) / max(record.seconds, 1e-9)
+    let tail =
+      String(format: " %3d%%  %@/s  loss %.4f", Int(done * 100), compact(rate), smoothedLoss ?? record.loss)
+      + "  \(duration(left)) left"
+    let width = max(8, min(40, columns - tail.count - 1))
+    let filled = Int(done * Double(width))
+    let bar =
+      String(repeating: "━", count: filled) + (hasColor ? "\u{1B}[2m" : "")
+      + String(repeating: hasColor ? "━" : " ", count: width - filled) + (hasColor ? "\u{1B}[0m" : "")
+    put("\r\u{1B}[K" + bar + tail)
+    isDrawn = true
+  }
+
+  /// Writes a line for every evaluation of the test set, and of the validation set.
+  public func evaluated(_ record: EvaluationRecord) {
+    let accuracy = record.accuracy.map { String(format: ", accuracy %.4f", $0) } ?? ""
+    let set = record.set == "test" ? "test" : "validation"
+    let width = String(start?.totalSteps ?? 0).count
+    let step = String(record.step)
+    let padded = String(repeating: " ", count: max(0, width - step.count)) + step
+    line(
+      "step \(padded)  epoch \(record.epoch)  \(set) loss " + String(format: "%.4f", record.loss) + accuracy
+        + "  " + duration(record.seconds))
+  }
+
+  /// Writes a line.
+  public func noted(_ line: String) { self.line(line) }
+
+  /// Leaves the terminal clean.
+  public func ended() { clear() }
+
+  private func clear() {
+    if isDrawn { put("\r\u{1B}[K") }
+    isDrawn = false
+  }
+
+  private func line(_ text: String) {
+    clear()
+    put(text + "\n")
+  }
+
+  private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+
+  private func bold(_ text: String) -> String { hasColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+
+  private func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+  /// `1,234,567`.
+  private func grouped(_ number: Int) -> String {
+    var text = ""
+    for (index, digit) in String(number).reversed().enumerated() {
+      if index > 0, index % 3 == 0, digit != "-" { text.append(",") }
+      text.append(digit)
+    }
+    return String(text.reversed())
+  }
+
+  private func compact(_ rate: Double) -> String {
+    rate >= 10_000 ? String(format: "%.0fk", rate / 1000) : String(format: "%.0f", rate)
+  }
+
+  private func duration(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    if whole >= 3600 { return String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60) }
+    return String(format: "%d:%02d", whole / 60, whole % 60)
+  }
+}

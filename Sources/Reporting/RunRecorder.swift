@@ -1,0 +1,65 @@
+import Training
+
+/// Writes what happens to the run directory: `metrics.jsonl` and `log.txt`.
+///
+/// A failed write of a metric must not end the training it describes; it is said once, in the log.
+public final class RunRecorder: TrainingObserver {
+  private let metrics: MetricsLog
+  private let log: RunLog
+  private var hasFailed = false
+
+  /// Writes to the files of a run.
+  public init(metrics: MetricsLog, log: RunLog) {
+    self.metrics = metrics
+    self.log = log
+  }
+
+  /// A line of the log.
+  public func began(_ start: TrainingStart) {
+    log.write(
+      "training \(start.model) (\(start.parameters) parameters) on \(start.data): batch \(start.batch), "
+        + "\(start.shards) shards, \(start.ranks) ranks × \(start.threads) threads, steps \(start.firstStep + 1) to "
+        + "\(start.totalSteps)")
+  }
+
+  /// A line of metrics.
+  public func stepEnded(_ record: StepRecord) {
+    var line = Metrics()
+    line.step = record.step
+    line.epoch = record.epoch
+    line.loss = record.loss
+    line.accuracy = record.accuracy
+    line.learningRate = record.learningRate
+    line.seconds = record.seconds
+    line.bytesSent = record.bytesSent
+    write(line)
+  }
+
+  /// A line of metrics that says which set it is about, and a line of the log.
+  public func evaluated(_ record: EvaluationRecord) {
+    var line = Metrics()
+    line.step = record.step
+    line.epoch = record.epoch
+    line.loss = record.loss
+    line.accuracy = record.accuracy
+    line.seconds = record.seconds
+    line.memoryBytes = ProcessMemory.current
+    line.others["set"] = .text(record.set)
+    write(line)
+    let accuracy = record.accuracy.map { ", accuracy \($0)" } ?? ""
+    log.write("step \(record.step): \(record.set) loss \(record.loss)\(accuracy)")
+  }
+
+  /// A line of the log.
+  public func noted(_ line: String) { log.write(line) }
+
+  /// A line of the log.
+  public func ended() { log.write("training ended") }
+
+  private func write(_ line: Metrics) {
+    do throws(RunError) { try metrics.write(line) } catch {
+      if !hasFailed { log.write("metrics are not written: \(error.message)") }
+      hasFailed = true
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import COneDNN
+
+/// What the calls of oneDNN share.
+enum OneDNN {
+  /// An engine: immutable once made, and oneDNN lets all threads use it.
+  struct Engine: @unchecked Sendable {
+    let handle: dnnl_engine_t
+  }
+
+  /// The CPU, for the whole process.
+  static let engine: Engine = {
+    var handle: dnnl_engine_t?
+    expect(dnnl_engine_create(&handle, dnnl_cpu, 0), "its CPU engine")
+    return Engine(handle: handle!)
+  }()
+
+  /// Stops where oneDNN refuses: shapes were checked before, so that a refusal is a mistake in this module.
+  static func expect(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
+    precondition(status == dnnl_success, "oneDNN refuses \(what()) (status \(status.rawValue))")
+  }
+}
+
+/// The logical extents of an array and how oneDNN lays them out.
+struct MemoryFormat: @unchecked Sendable {  // plain numbers, never changed
+  fileprivate(set) var description: dnnl_memory_desc_t
+
+  fileprivate init(_ description: dnnl_memory_desc_t) { self.description = description }
+
+  /// Float32 scalars in a named layout; `dnnl_format_tag_any` leaves the layout to the primitive.
+  init(_ dimensions: [Int], _ tag: dnnl_format_tag_t) {
+    description = dnnl_memory_desc_t()
+    OneDNN.expect(
+      dnnl_memory_desc_init_by_tag(
+        &description, Int32(dimensions.count), dimensions.map(Int64.init), dnnl_f32, tag), "an array of \(dimensions)")
+  }
+
+  /// Memory that an array of this format takes.
+  var bytes: Int {
+    withUnsafePointer(to: description) { dnnl_memory_desc_get_size($0) }
+  }
+
+  /// Whether two arrays of the formats can share memory.
+  func isSame(as other: MemoryFormat) -> Bool {
+    withUnsafePointer(to: description) { mine in
+      withUnsafePointer(to: other.description) { dnnl_memory_desc_equal(mine, $0) != 0 }
+    }
+  }
+}
+
+/// A compiled oneDNN operation; executing it changes nothing in it, so that all threads share one.
+///
+/// Its scratch memory is the caller's, which is what makes sharing safe and keeps a step free of allocations.
+final class Primitive: @unchecked Sendable {  // oneDNN's primitives are immutable
+  fileprivate let handle: dnnl_primitive_t
+  private let description: dnnl_primitive_desc_t
+
+  /// Takes the description over.
+  private init(_ description: dnnl_primitive_desc_t, _ what: String) {
+    self.description = description
+    var handle: dnnl_primitive_t?
+    OneDNN.expect(dnnl_primitive_create(&handle, description), what)
+    self.handle = handle!
+  }
+
+  deinit {
+    dnnl_primitive_destroy(handle)
+    dnnl_primitive_desc_destroy(description)
+  }
+
+  /// Attributes of every primitive: scratch memory comes from the caller.  Work is divided among threads when a primitive is
+  /// made, not when it runs, so the making thread must be limited to one.
+  private static func withAttributes<Result>(_ body: (dnnl_primitive_attr_t) -> Result) -> Result {
+    LibraryThreads.limitToOne()
+    var attributes: dnnl_primitive_attr_t?
+    OneDNN.expect(dnnl_primitive_attr_create(&attributes), "attributes")
+    defer { dnnl_primitive_attr_destroy(attributes) }
+    OneDNN.expect(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "user scratchpads")
+    return body(attributes!)
+  }
+
+  /// The operation that a descriptor such as `dnnl_convolution_desc_t` asks for; backward ones name their forward one.
+  static func make<Descriptor>(_ descriptor: Descriptor, hint: Primitive? = nil, _ what: String) -> Primitive {
+    withAttributes { attributes in
+      var description: dnnl_primitive_desc_t?
+      withUnsafePointer(to: descriptor) { descriptor in
+        OneDNN.expect(
+          dnnl_primitive_desc_create(
+            &description, descriptor, attributes, OneDNN.engine.handle, hint?.description), what)
+      }
+      return Primitive(description!, what)
+    }
+  }
+
+  /// A copy from one layout to another.
+  static func reorder(from source: MemoryFormat, to target: MemoryFormat) -> Primitive {
+    withAttributes { attributes in
+      var description: dnnl_primitive_desc_t?
+      var (source, target) = (source.description, target.description)
+      OneDNN.expect(
+        dnnl_reorder_primitive_desc_create(
+          &description, &source, OneDNN.engine.handle, &target, OneDNN.engine.handle, attributes), "a reorder")
+      return Primitive(description!, "a reorder")
+    }
+  }
+
+  /// The layout of an argument, such as the one chosen for `dnnl_format_tag_any`.
+  func format(_ query: dnnl_query_t, _ index: Int32 = 0) -> MemoryFormat {
+    MemoryFormat(dnnl_primitive_desc_query_md(description, query, index)!.pointee)
+  }
+
+  /// The layout of the scratch memory.
+  fileprivate var scratch: MemoryFormat { format(dnnl_query_scratchpad_md) }
+
+  /// Scratch memory that an execution needs.
+  var scratchBytes: Int { scratch.bytes }
+
+  /// Name of the implementation that oneDNN chose, such as `jit:avx512_core`.
+  var implementation: String {
+    var name: UnsafePointer<CChar>?
+    withUnsafeMutablePointer(to: &name) {
+      OneDNN.expect(dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, $0), "a name")
+    }
+    return name.map { String(cString: $0) } ?? "?"
+  }
+}
+
+/// A primitive with the memory objects of one executor, which are not shareable.
+final class PrimitiveCall {
+  private let primitive: Primitive
+  private let stream: dnnl_stream_t
+  private let arguments: UnsafeMutablePointer<dnnl_exec_arg_t>
+  private let places: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  private let count: Int
+  private let scratchArgument: Int?
+
+  /// A call whose arguments (`DNNL_ARG_…`) are numbered in the order given; none points anywhere yet.
+  init(_ primitive: Primitive, _ formats: [(name: Int32, format: MemoryFormat)]) {
+    self.primitive = primitive
+    var stream: dnnl_stream_t?
+    OneDNN.expect(
+      dnnl_stream_create(&stream, OneDNN.engine.handle, UInt32(dnnl_stream_default_flags.rawValue)), "a stream")
+    self.stream = stream!
+    var formats = formats
+    scratchArgument = primitive.scratchBytes > 0 ? formats.count : nil
+    if scratchArgument != nil { formats.append((DNNL_ARG_SCRATCHPAD, primitive.scratch)) }
+    count = formats.count
+    arguments = .allocate(capacity: count)
+    places = .allocate(capacity: count)
+    places.initialize(repeating: nil, count: count)
+    for (index, (name, format)) in formats.enumerated() {
+      var memory: dnnl_memory_t?
+      var description = format.description
+      OneDNN.expect(dnnl_memory_create(&memory, &description, OneDNN.engine.handle, nil), "a memory object")
+      (arguments + index).initialize(to: dnnl_exec_arg_t(arg: name, memory: memory))
+    }
+  }
+
+  deinit {
+    for index in 0..<count { dnnl_memory_destroy(arguments[index].memory) }
+    dnnl_stream_destroy(stream)
+    arguments.deallocate()
+    places.deallocate()
+  }
+
+  /// Says where an argument lies in this run.
+  @inline(__always)
+  func place(_ argument: Int, _ address: UnsafeMutableRawPointer) {
+    guard places[argument] != address else { return }
+    places[argument] = address
+    OneDNN.expect(dnnl_memory_set_data_handle(arguments[argument].memory, address), "an address")
+  }
+
+  /// Runs it; `scratch` is read only if the primitive needs scratch memory.
+  @inline(__always)
+  func execute(scratch: UnsafeMutableRawPointer) {
+    if let scratchArgument { place(scratchArgument, scratch) }
+    OneDNN.expect(
+      dnnl_primitive_execute(primitive.handle, stream, Int32(truncatingIfNeeded: count), arguments),
+      primitive.implementation)
+  }
+}
+
+extension Operand {
+  /// A place `bytes` further on.
+  func advanced(by bytes: Int) -> Operand { Operand(space: space, offset: offset + bytes) }
+}

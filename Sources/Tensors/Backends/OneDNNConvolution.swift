@@ -1,0 +1,185 @@
+import COneDNN
+
+/// Convolutions by oneDNN: images channels-last, weights in the layout that oneDNN likes best.
+final class OneDNNConvolution: ConvolutionLibrary {
+  private let shape: ConvolutionShape
+  private let forwardPrimitive: Primitive
+  private let forwardWeights: MemoryFormat
+  private let inputPrimitive: Primitive
+  private let inputWeights: MemoryFormat
+  private let plainWeights: MemoryFormat
+  private let imageFormat: MemoryFormat
+  private let resultFormat: MemoryFormat
+  private let biasFormat: MemoryFormat
+
+  init(_ shape: ConvolutionShape, hasBias: Bool) {
+    self.shape = shape
+    imageFormat = MemoryFormat([shape.batch, shape.inputs, shape.height, shape.width], dnnl_nhwc)
+    resultFormat = MemoryFormat([shape.batch, shape.outputs, shape.outputHeight, shape.outputWidth], dnnl_nhwc)
+    biasFormat = MemoryFormat([shape.outputs], dnnl_a)
+    plainWeights = OneDNNConvolution.weights(shape, any: false)
+    forwardPrimitive = OneDNNConvolution.forward(shape, imageFormat, resultFormat, hasBias ? biasFormat : nil)
+    forwardWeights = forwardPrimitive.format(dnnl_query_weights_md)
+    inputPrimitive = OneDNNConvolution.inputGradient(shape, imageFormat, resultFormat, forwardPrimitive)
+    inputWeights = inputPrimitive.format(dnnl_query_weights_md)
+  }
+
+  private static func weights(_ shape: ConvolutionShape, any: Bool) -> MemoryFormat {
+    shape.groups == 1
+      ? MemoryFormat(shape.weight.dimensions, any ? dnnl_format_tag_any : dnnl_oihw)
+      : MemoryFormat(
+        [shape.groups, shape.groupOutputs, shape.groupInputs, shape.kernelHeight, shape.kernelWidth],
+        any ? dnnl_format_tag_any : dnnl_goihw)
+  }
+
+  private struct Steps {
+    let strides: [Int64]
+    let dilations: [Int64]
+    let padding: [Int64]
+    init(_ shape: ConvolutionShape) {
+      strides = [Int64](repeating: Int64(shape.stride), count: 2)
+      dilations = [Int64](repeating: Int64(shape.dilation - 1), count: 2)
+      padding = [Int64](repeating: Int64(shape.padding), count: 2)
+    }
+  }
+
+  private static func forward(
+    _ shape: ConvolutionShape, _ image: MemoryFormat, _ result: MemoryFormat, _ bias: MemoryFormat?
+  ) -> Primitive {
+    var descriptor = dnnl_convolution_desc_t()
+    var (image, weights, result) = (image.description, weights(shape, any: true).description, result.description)
+    let steps = Steps(shape)
+    func describe(_ bias: UnsafePointer<dnnl_memory_desc_t>?) -> dnnl_status_t {
+      dnnl_dilated_convolution_forward_desc_init(
+        &descriptor, dnnl_forward_training, dnnl_convolution_direct, &image, &weights, bias, &result, steps.strides,
+        steps.dilations, steps.padding, steps.padding)
+    }
+    let status = bias.map { withUnsafePointer(to: $0.description) { describe($0) } } ?? describe(nil)
+    OneDNN.expect(status, "a convolution \(shape)")
+    return .make(descriptor, "a convolution \(shape)")
+  }
+
+  private static func inputGradient(
+    _ shape: ConvolutionShape, _ image: MemoryFormat, _ result: MemoryFormat, _ forward: Primitive
+  ) -> Primitive {
+    var descriptor = dnnl_convolution_desc_t()
+    var (image, weights, result) = (image.description, weights(shape, any: true).description, result.description)
+    let steps = Steps(shape)
+    OneDNN.expect(
+      dnnl_dilated_convolution_backward_data_desc_init(
+        &descriptor, dnnl_convolution_direct, &image, &weights, &result, steps.strides, steps.dilations, steps.padding,
+        steps.padding), "the input gradient of a convolution \(shape)")
+    return .make(descriptor, hint: forward, "the input gradient of a convolution \(shape)")
+  }
+
+  private func weightGradient(hasBias: Bool) -> Primitive {
+    var descriptor = dnnl_convolution_desc_t()
+    var (image, result) = (imageFormat.description, resultFormat.description)
+    var weights = OneDNNConvolution.weights(shape, any: true).description
+    var bias = biasFormat.description
+    let steps = Steps(shape)
+    let status = withUnsafePointer(to: &bias) { bias in
+      dnnl_dilated_convolution_backward_weights_desc_init(
+        &descriptor, dnnl_convolution_direct, &image, &weights, hasBias ? bias : nil, &result, steps.strides,
+        steps.dilations, steps.padding, steps.padding)
+    }
+    OneDNN.expect(status, "the weight gradient of a convolution \(shape)")
+    return .make(descriptor, hint: forwardPrimitive, "the weight gradient of a convolution \(shape)")
+  }
+
+  var packedBytes: Int? { forwardWeights.isSame(as: plainWeights) ? nil : forwardWeights.bytes }
+  var packedGradientBytes: Int? { inputWeights.isSame(as: plainWeights) ? nil : inputWeights.bytes }
+  var packsOnce: Bool { forwardWeights.isSame(as: inputWeights) }
+
+  func pack(forGradient: Bool) -> Lowering {
+    let (plain, packed) = (plainWeights, forGradient ? inputWeights : forwardWeights)
+    let primitive = Primitive.reorder(from: plain, to: packed)
+    return Lowering(scratchBytes: primitive.scratchBytes) { at in
+      let call = PrimitiveCall(primitive, [(DNNL_ARG_SRC_0, plain), (DNNL_ARG_DST_0, packed)])
+      let (weights, target, scratch) = (at.inputs[0], at.outputs[0], at.scratch)
+      return { run in
+        call.place(0, run.bytes(weights))
+        call.place(1, run.bytes(target))
+        call.execute(scratch: run.bytes(scratch))
+      }
+    }
+  }
+
+  func forward(hasBias: Bool) -> Lowering {
+    let (primitive, formats) = (forwardPrimitive, (imageFormat, forwardWeights, resultFormat, biasFormat))
+    return Lowering(scratchBytes: primitive.scratchBytes) { at in
+      let call = PrimitiveCall(
+        primitive,
+        [(DNNL_ARG_SRC_0, formats.0), (DNNL_ARG_WEIGHTS_0, formats.1), (DNNL_ARG_DST_0, formats.2)]
+          + (hasBias ? [(DNNL_ARG_BIAS, formats.3)] : []))
+      let (x, weights, y, scratch) = (at.inputs[0], at.inputs[1], at.outputs[0], at.scratch)
+      let bias = hasBias ? at.inputs[2] : x
+      return { run in
+        call.place(0, run.bytes(x))
+        call.place(1, run.bytes(weights))
+        call.place(2, run.bytes(y))
+        if hasBias { call.place(3, run.bytes(bias)) }
+        call.execute(scratch: run.bytes(scratch))
+      }
+    }
+  }
+
+  func inputGradient() -> Lowering {
+    let (primitive, formats) = (inputPrimitive, (resultFormat, inputWeights, imageFormat))
+    return Lowering(scratchBytes: primitive.scratchBytes) { at in
+      let call = PrimitiveCall(
+        primitive,
+        [
+          (DNNL_ARG_DIFF_DST_0, formats.0), (DNNL_ARG_WEIGHTS_0, formats.1), (DNNL_ARG_DIFF_SRC_0, formats.2),
+        ])
+      let (dy, weights, dx, scratch) = (at.inputs[0], at.inputs[1], at.outputs[0], at.scratch)
+      return { run in
+        call.place(0, run.bytes(dy))
+        call.place(1, run.bytes(weights))
+        call.place(2, run.bytes(dx))
+        call.execute(scratch: run.bytes(scratch))
+      }
+    }
+  }
+
+  func weightGradient(hasBias: Bool, accumulatesWeight: Bool, accumulatesBias: Bool) -> Lowering {
+    let primitive = weightGradient(hasBias: hasBias)
+    let (plain, packed) = (plainWeights, primitive.format(dnnl_query_diff_weights_md))
+    let (image, result, biasFormat) = (imageFormat, resultFormat, biasFormat)
+    let isPlain = packed.isSame(as: plain)
+    let reorder = isPlain ? nil : Primitive.reorder(from: packed, to: plain)
+    let (count, outputs) = (shape.weightCount, shape.outputs)
+
+    // Scratch: what oneDNN works with, the gradient as it makes it, and plain copies of what is added to others.
+    let packedStart = PoolPlan.aligned(max(primitive.scratchBytes, reorder?.scratchBytes ?? 0))
+    let plainStart = packedStart + (isPlain ? 0 : PoolPlan.aligned(packed.bytes))
+    let biasStart = plainStart + (accumulatesWeight ? PoolPlan.aligned(plain.bytes) : 0)
+    let bytes = biasStart + (accumulatesBias ? PoolPlan.aligned(biasFormat.bytes) : 0)
+    return Lowering(scratchBytes: bytes) { at in
+      let call = PrimitiveCall(
+        primitive,
+        [(DNNL_ARG_DIFF_DST_0, result), (DNNL_ARG_SRC_0, image), (DNNL_ARG_DIFF_WEIGHTS_0, packed)]
+          + (hasBias ? [(DNNL_ARG_DIFF_BIAS, biasFormat)] : []))
+      let unpack = reorder.map { PrimitiveCall($0, [(DNNL_ARG_SRC_0, packed), (DNNL_ARG_DST_0, plain)]) }
+      let (dy, x, dweight, scratch) = (at.inputs[0], at.inputs[1], at.outputs[0], at.scratch)
+      let dbias = hasBias ? at.outputs[1] : dweight
+      let made = accumulatesWeight ? scratch.advanced(by: plainStart) : dweight
+      let raw = isPlain ? made : scratch.advanced(by: packedStart)
+      let madeBias = accumulatesBias ? scratch.advanced(by: biasStart) : dbias
+      return { run in
+        call.place(0, run.bytes(dy))
+        call.place(1, run.bytes(x))
+        call.place(2, run.bytes(raw))
+        if hasBias { call.place(3, run.bytes(madeBias)) }
+        call.execute(scratch: run.bytes(scratch))
+        if let unpack {
+          unpack.place(0, run.bytes(raw))
+          unpack.place(1, run.bytes(made))
+          unpack.execute(scratch: run.bytes(scratch))
+        }
+        if accumulatesWeight { Elementwise.add(run[dweight], run[made], run[dweight], count) }
+        if hasBias && accumulatesBias { Elementwise.add(run[dbias], run[madeBias], run[dbias], outputs) }
+      }
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import Configuration
+import Datasets
+import Layers
+import Learning
+import Optimizers
+import Strategies
+import Tensors
+
+/// A configuration, read and checked as far as it can be without the data.
+public struct Experiment: Sendable {
+  /// Its name, which run directories carry.
+  public let name: String
+  /// Seed of everything random.
+  public let seed: UInt64
+  /// The network.
+  public let model: ModelConfiguration
+  /// The data set.
+  public let data: DataOptions
+  /// How a batch becomes gradients.
+  public let learning: any LearningRule
+  /// How long and in what portions.
+  public let training: TrainingOptions
+  /// How parameters move.
+  public let optimizer: OptimizerConfiguration
+  /// Makes a rank's strategy.
+  public let strategy: @Sendable () -> any CommunicationStrategy
+  /// When state is written.
+  public let checkpoint: CheckpointOptions
+  /// With what a rank computes.
+  public let compute: ComputeOptions
+  /// Every key with its value, defaults filled in.
+  public let resolved: Node
+
+  /// Reads a whole configuration.
+  public init(_ node: Node) throws(ConfigurationError) {
+    var options = Options(try Experiment.withContext(node))
+    try self.init(&options)
+    try options.finish()
+  }
+
+  /// Every key of a configuration; `choosing` picks among named choices.
+  public static func document(choosing names: [String: String] = [:]) -> [KeyDescription] {
+    Options.document(choosing: names) { (options) throws(ConfigurationError) in _ = try Experiment(&options) }
+  }
+
+  /// A model that names its context names that of the data too, unless they say it themselves.
+  private static func withContext(_ node: Node) throws(ConfigurationError) -> Node {
+    guard let context = node["model"]?["context"], let data = node["data"], data["context"] == nil else { return node }
+    return try node.setting("data.context", to: context.yamlOnOneLine(), source: "model.context")
+  }
+
+  private init(_ options: inout Options) throws(ConfigurationError) {
+    name = try options.text("name", default: "run", "name of the experiment, which run directories carry")
+    let seed = try options.integer("seed", default: 1, in: 0...Int.max, "seed of everything random")
+    self.seed = UInt64(seed)
+    model = try ModelConfiguration(&options)
+    data = try DataOptions(&options)
+    learning = try LearningCatalog.read(&options)
+    training = try options.section("training", "how long and in what portions") {
+      (options) throws(ConfigurationError) in try TrainingOptions(&options)
+    }
+    optimizer = try OptimizerConfiguration(options: &options)
+    strategy = try StrategyCatalog.read(&options)
+    checkpoint = try options.section("checkpoint", "when the state of training is written") {
+      (options) throws(ConfigurationError) in try CheckpointOptions(&options)
+    }
+    compute = try options.section("compute", "with what a rank computes") {
+      (options) throws(ConfigurationError) in try ComputeOptions(&options)
+    }
+    try options.require(
+      training.patience == nil || data.validation > 0, key: "training",
+      "training.early-stop needs data.validation: the test set decides nothing")
+    resolved = options.resolved
+  }
+
+  /// Logical shards for a number of ranks; throws where ranks or samples do not go round.
+  public func shards(ranks: Int) throws(ConfigurationError) -> Int {
+    switch training.shards {
+    case .ranks:
+      let shards = ranks * compute.threads
+      guard shards <= training.batch else {
+        throw ConfigurationError(
+          "training.batch is \(training.batch), less than its \(shards) shards (\(ranks) ranks × \(compute.threads) threads)"
+        )
+      }
+      return shards
+    case .number(let shards):
+      guard ranks <= shards else {
+        throw ConfigurationError(
+          "\(ranks) ranks share training.shards: \(shards); start at most \(shards) ranks, or raise training.shards")
+      }
+      return shards
+    }
+  }
+}
+
+/// An experiment with its data and its model: what all ranks share.
+public struct PreparedExperiment: Sendable {
+  /// The configuration.
+  public let experiment: Experiment
+  /// The data.
+  public let dataset: Dataset
+  /// The network, built for the data.
+  public let model: Model
+  /// Its loss.
+  public let objective: Objective
+  /// With what it is computed.
+  public let compute: Compute
+  /// Every key with its value, the model's own included.
+  public let resolved: Node
+
+  /// Loads the data and builds the model.
+  public init(_ experiment: Experiment) throws(RunError) {
+    do {
+      compute = Compute(backend: Compute.Backend(rawValue: experiment.compute.backend) ?? .onednn)
+      try compute.check()
+      dataset = try experiment.data.load(seed: experiment.seed)
+      let source = dataset.training
+      let input =
+        switch source.inputType {
+        case .float32: Signal(source.inputShape)
+        case .tokens(let vocabulary): Signal(tokens: source.inputShape, vocabulary: vocabulary)
+        }
+      let outputs = source.classCount ?? source.targetShape.count
+      let built = try experiment.model.build(input: input, classes: outputs)
+      model = built.model
+      resolved = try experiment.resolved.replacing("model", by: built.resolved)
+      let isClasses = source.classCount != nil
+      let loss = experiment.training.loss ?? (isClasses ? .crossEntropy : .meanSquaredError)
+      guard isClasses == (loss == .crossEntropy) else {
+        throw ConfigurationError(
+          "training.loss is \(loss.rawValue), but \(dataset.name) has \(isClasses ? "classes" : "values") as targets")
+      }
+      objective = Objective(loss, smoothing: Float(experiment.training.labelSmoothing), target: source.targetShape)
+      let expected = isClasses ? Shape(source.targetShape.dimensions + [outputs]) : source.targetShape
+      guard model.output.shape.count == expected.count, model.output.shape[-1] == expected[-1] else {
+        throw ConfigurationError(
+          "the model makes \(model.output) numbers a sample, but \(dataset.name) needs \(Signal(expected)) "
+            + "(\(isClasses ? "\(outputs) classes" : "values")); change the last layer")
+      }
+      self.experiment = experiment
+    } catch {
+      throw RunError(error)
+    }
+  }
+}
+
+extension Node {
+  /// The map with the value of one key replaced.
+  func replacing(_ key: String, by value: Node) throws(ConfigurationError) -> Node {
+    let entries = (entries ?? []).map { entry in
+      entry.key == key ? Entry(key: key, place: entry.place, value: value) : entry
+    }
+    return Node(.map(entries), at: place)
+  }
+}

@@ -1,0 +1,91 @@
+import Datasets
+import Synchronization
+
+/// Which samples each optimizer step sees: batches of an epoch's order, `accumulate` of them a step.
+///
+/// An epoch's last step takes the batches that are left, so that every sample is seen once an epoch.
+public struct BatchSchedule: Sendable, Hashable {
+  /// Order and cutting of samples.
+  public let sampler: Sampler
+  /// Batches of a step.
+  public let accumulate: Int
+
+  /// A schedule over the batches of a sampler.
+  public init(_ sampler: Sampler, accumulate: Int) {
+    precondition(accumulate > 0, "\(accumulate) batches a step")
+    self.sampler = sampler
+    self.accumulate = accumulate
+  }
+
+  /// Optimizer steps of an epoch.
+  public var stepsPerEpoch: Int { (sampler.batches + accumulate - 1) / accumulate }
+
+  /// The epoch of a step counted from the start of training, from 0.
+  public func epoch(_ step: Int) -> Int { step / stepsPerEpoch }
+
+  /// The batches of its epoch that a step takes.
+  public func batches(_ step: Int) -> Range<Int> {
+    let first = step % stepsPerEpoch * accumulate
+    return first..<min(first + accumulate, sampler.batches)
+  }
+
+  /// Samples of a step, of all shards.
+  public func samples(_ step: Int) -> Int { batches(step).reduce(0) { $0 + sampler.size($1) } }
+
+  /// Sizes that a shard's batch can have, largest first.
+  public var shardSizes: [Int] {
+    var sizes: Set<Int> = []
+    for batch in [0, sampler.batches - 1] {
+      for shard in 0..<sampler.shards { sizes.insert(sampler.range(batch: batch, shard: shard).count) }
+    }
+    return sizes.filter { $0 > 0 }.sorted(by: >)
+  }
+}
+
+/// The shard batches of one worker in the order in which it computes them: by step, shard, batch of the step.
+final class StepRequests: Sendable {
+  private struct Cursor {
+    var step: Int
+    var shard = 0
+    var batch = 0
+    var epoch = -1
+    var order: [Int32] = []
+  }
+
+  private let schedule: BatchSchedule
+  private let shards: Range<Int>
+  private let cursor: Mutex<Cursor>
+
+  /// The requests of `shards` from step `first` on; they never end.
+  init(_ schedule: BatchSchedule, shards: Range<Int>, first: Int) {
+    self.schedule = schedule
+    self.shards = shards
+    cursor = Mutex(Cursor(step: first))
+  }
+
+  /// The next request; called in order.
+  func next() -> BatchRequest? {
+    if shards.isEmpty { return nil }
+    return cursor.withLock { cursor in
+      let epoch = schedule.epoch(cursor.step)
+      if cursor.epoch != epoch {
+        cursor.epoch = epoch
+        cursor.order = schedule.sampler.order(epoch: epoch)
+      }
+      let batches = schedule.batches(cursor.step)
+      let range = schedule.sampler.range(
+        batch: batches.lowerBound + cursor.batch, shard: shards.lowerBound + cursor.shard)
+      let samples = cursor.order[range]
+      cursor.batch += 1
+      if cursor.batch == batches.count {
+        cursor.batch = 0
+        cursor.shard += 1
+        if cursor.shard == shards.count {
+          cursor.shard = 0
+          cursor.step += 1
+        }
+      }
+      return BatchRequest(samples: samples, epoch: UInt64(epoch))
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/// What one optimizer step was like.
+public struct StepRecord: Sendable {
+  /// Steps done, from 1.
+  public var step: Int
+  /// Steps of the whole run.
+  public var totalSteps: Int
+  /// The epoch of the step, from 0.
+  public var epoch: Int
+  /// Samples seen since the start of training.
+  public var samples: Int
+  /// Mean loss of the step's samples, before its update.
+  public var loss: Double
+  /// Share of the step's samples that was predicted right, where targets are classes.
+  public var accuracy: Double?
+  /// Rate of the step.
+  public var learningRate: Double
+  /// Seconds of training since the start, without evaluation.
+  public var seconds: Double
+  /// Payload bytes that this rank has sent.
+  public var bytesSent: Int
+}
+
+/// The result of evaluating the model on a set.
+public struct EvaluationRecord: Sendable {
+  /// `validation` or `test`.
+  public var set: String
+  /// Steps done.
+  public var step: Int
+  /// Epochs done.
+  public var epoch: Int
+  /// Mean loss.
+  public var loss: Double
+  /// Share of correct samples, where targets are classes.
+  public var accuracy: Double?
+  /// Seconds since the start.
+  public var seconds: Double
+}
+
+/// Follows a run: progress, metrics, logs.  Called on the thread of its rank; only rank 0 has observers.
+public protocol TrainingObserver: AnyObject {
+  /// Training begins or continues.
+  func began(_ start: TrainingStart)
+  /// A step is done.
+  func stepEnded(_ record: StepRecord)
+  /// The model was evaluated.
+  func evaluated(_ record: EvaluationRecord)
+  /// Something worth a line happened.
+  func noted(_ line: String)
+  /// The run is over.
+  func ended()
+}
+
+extension TrainingObserver {
+  /// Nothing to do.
+  public func began(_ start: TrainingStart) {}
+  /// Nothing to do.
+  public func stepEnded(_ record: StepRecord) {}
+  /// Nothing to do.
+  public func evaluated(_ record: EvaluationRecord) {}
+  /// Nothing to do.
+  public func noted(_ line: String) {}
+  /// Nothing to do.
+  public func ended() {}
+}
+
+/// What is about to be trained.
+public struct TrainingStart: Sendable {
+  /// Name of the experiment.
+  public var name: String
+  /// Name of the model.
+  public var model: String
+  /// Its parameters.
+  public var parameters: Int
+  /// Where the data come from.
+  public var data: String
+  /// Samples that training sees in an epoch.
+  public var samples: Int
+  /// Samples of a step.
+  public var batch: Int
+  /// Logical shards.
+  public var shards: Int
+  /// Ranks.
+  public var ranks: Int
+  /// Threads of a rank.
+  public var threads: Int
+  /// Steps of the whole run.
+  public var totalSteps: Int
+  /// Steps of an epoch.
+  public var stepsPerEpoch: Int
+  /// Steps done before, where a run is resumed.
+  public var firstStep: Int
+}

@@ -1,0 +1,114 @@
+import Glibc
+
+/// The threads of one rank.  The calling thread is member 0; the others wait for work without using the processor.
+///
+/// `@unchecked Sendable`: what changes is guarded by the mutex.
+final class WorkerTeam: @unchecked Sendable {
+  /// Threads, the caller included.
+  let count: Int
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var threads: [pthread_t] = []
+  private var work: ((Int) -> Void)?
+  private var round = 0
+  private var busy = 0
+  private var isEnding = false
+
+  /// A team of `count` threads, of which `count − 1` are started.
+  init(count: Int) throws(RunError) {
+    self.count = count
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(changed, nil)
+    for member in 1..<max(1, count) {
+      let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
+      pthread_attr_init(attributes)
+      pthread_attr_setstacksize(attributes, 64 << 20)
+      defer {
+        pthread_attr_destroy(attributes)
+        attributes.deallocate()
+      }
+      let context = Unmanaged.passRetained(Member(team: self, index: member))
+      var thread: pthread_t = 0
+      let code = pthread_create(
+        &thread, attributes,
+        { context in
+          if let context {
+            let member = Unmanaged<Member>.fromOpaque(context).takeRetainedValue()
+            member.team.serve(member.index)
+          }
+          return nil
+        }, context.toOpaque())
+      guard code == 0 else {
+        context.release()
+        throw RunError(.internalError, "cannot start thread \(member): \(String(cString: strerror(code)))")
+      }
+      threads.append(thread)
+    }
+  }
+
+  private final class Member {
+    unowned let team: WorkerTeam
+    let index: Int
+
+    init(team: WorkerTeam, index: Int) {
+      self.team = team
+      self.index = index
+    }
+  }
+
+  /// Runs `body` once for every member, on its thread, and returns when all are done.
+  func run(_ body: (Int) -> Void) {
+    guard count > 1 else { return body(0) }
+    withoutActuallyEscaping(body) { body in
+      pthread_mutex_lock(mutex)
+      work = body
+      round += 1
+      busy = count - 1
+      pthread_cond_broadcast(changed)
+      pthread_mutex_unlock(mutex)
+      body(0)
+      pthread_mutex_lock(mutex)
+      while busy > 0 { pthread_cond_wait(changed, mutex) }
+      work = nil
+      pthread_mutex_unlock(mutex)
+    }
+  }
+
+  private func serve(_ index: Int) {
+    var seen = 0
+    while true {
+      pthread_mutex_lock(mutex)
+      while round == seen, !isEnding { pthread_cond_wait(changed, mutex) }
+      seen = round
+      // Let go before the round ends: the caller's closure must not outlive it.
+      var body = work
+      let ends = isEnding
+      pthread_mutex_unlock(mutex)
+      if ends { return }
+      body?(index)
+      body = nil
+      pthread_mutex_lock(mutex)
+      busy -= 1
+      pthread_cond_broadcast(changed)
+      pthread_mutex_unlock(mutex)
+    }
+  }
+
+  /// Ends the threads; the team must not be used afterwards.
+  func end() {
+    pthread_mutex_lock(mutex)
+    isEnding = true
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(mutex)
+    for thread in threads { pthread_join(thread, nil) }
+    threads = []
+  }
+
+  deinit {
+    precondition(threads.isEmpty, "a team that was not ended")
+    pthread_cond_destroy(changed)
+    pthread_mutex_destroy(mutex)
+    changed.deallocate()
+    mutex.deallocate()
+  }
+}

@@ -1,0 +1,92 @@
+import Configuration
+import Training
+
+/// A flag that a verb knows.
+struct Flag: Sendable {
+  let name: String
+  /// What its value is called; nil for a flag without one.
+  let value: String?
+  let help: String
+  let repeats: Bool
+
+  init(_ name: String, _ value: String? = nil, _ help: String, repeats: Bool = false) {
+    self.name = name
+    self.value = value
+    self.help = help
+    self.repeats = repeats
+  }
+
+  /// Flags that most verbs share.
+  static let set = Flag("--set", "KEY=VALUE", "overrides a key of the configuration; repeatable", repeats: true)
+  static let run = Flag("--run", "DIR", "the run directory (default runs/<name>-<time>)")
+  static let resume = Flag("--resume", nil, "continues the run in --run from its newest checkpoint")
+  static let json = Flag("--json", nil, "prints one JSON object as the last line of standard output")
+  static let quiet = Flag("--quiet", nil, "no progress on standard error")
+}
+
+/// The words after the verb, taken apart and checked against what the verb knows.
+struct Arguments: Sendable {
+  /// Words that are no flags.
+  let positional: [String]
+  private let values: [String: [String]]
+
+  /// Throws (exit 2) for unknown flags, missing or unwanted values, and too few or too many words.
+  init(_ words: [String], verb: any Verb.Type) throws(RunError) {
+    var positional: [String] = []
+    var values: [String: [String]] = [:]
+    var rest = words[...]
+    var onlyWords = false
+    while let word = rest.popFirst() {
+      if onlyWords || !word.hasPrefix("-") || word == "-" {
+        positional.append(word)
+        continue
+      }
+      if word == "--" {
+        onlyWords = true
+        continue
+      }
+      let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard let flag = verb.flags.first(where: { $0.name == parts[0] }) else {
+        let known = verb.flags.map(\.name)
+        let meant = nearest(parts[0], among: known).map { "; did you mean \($0)?" }
+        throw RunError(.usage, "\(verb.name) has no flag \(parts[0])" + (meant ?? "; see nndist help \(verb.name)"))
+      }
+      if values[flag.name] != nil, !flag.repeats { throw RunError(.usage, "\(flag.name) is given twice") }
+      if flag.value == nil {
+        guard parts.count == 1 else { throw RunError(.usage, "\(flag.name) takes no value") }
+        values[flag.name, default: []].append("")
+      } else if parts.count == 2 {
+        values[flag.name, default: []].append(parts[1])
+      } else if let next = rest.popFirst() {
+        values[flag.name, default: []].append(next)
+      } else {
+        throw RunError(.usage, "\(flag.name) needs a value: \(flag.name) \(flag.value ?? "")")
+      }
+    }
+    guard verb.words.contains(positional.count) else {
+      let found = positional.isEmpty ? "none is given" : "given: \(positional.joined(separator: " "))"
+      throw RunError(.usage, "expected `nndist \(verb.usage)`; \(found)")
+    }
+    self.positional = positional
+    self.values = values
+  }
+
+  /// Whether a flag was given.
+  func has(_ flag: Flag) -> Bool { values[flag.name] != nil }
+
+  /// The value of a flag.
+  func value(_ flag: Flag) -> String? { values[flag.name]?.last }
+
+  /// The values of a flag that may repeat.
+  func all(_ flag: Flag) -> [String] { values[flag.name] ?? [] }
+
+  /// A whole number of a range; throws (exit 2) for anything else.
+  func integer(_ flag: Flag, in range: ClosedRange<Int>) throws(RunError) -> Int? {
+    guard let text = value(flag) else { return nil }
+    guard let number = Int(text), range.contains(number) else {
+      throw RunError(
+        .usage, "\(flag.name) is `\(text)`; expected a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+}

@@ -1,0 +1,60 @@
+import Communication
+import Configuration
+import Reporting
+import Training
+
+/// One rank's part of `train` and `simulate`: run directory, observers, loop, result.
+struct TrainingRun {
+  let verb: String
+  let experiment: Experiment
+  let arguments: Arguments
+
+  /// Flags of the verbs that train.
+  static let flags: [Flag] = [.set, .run, .resume, .json, .quiet]
+
+  /// Prepares the data and trains; only rank 0 has a run directory.  Returns rank 0's result, a JSON object.
+  func rank(_ prepared: PreparedExperiment, _ communicator: any Communicator) throws(RunError) -> String? {
+    let directory = try Agreement.together(communicator) { () throws(RunError) -> RunDirectory? in
+      guard communicator.rank == 0 else { return nil }
+      return try RunDirectory(
+        name: experiment.name, path: arguments.value(.run), resume: arguments.has(.resume))
+    }
+    if try isFinished(directory, communicator) { return directory?.result }
+    var observers: [any TrainingObserver] = []
+    if directory != nil, !arguments.has(.quiet) { observers.append(ProgressBar()) }
+    let loop = try TrainingLoop(
+      prepared, communicator, runDirectory: directory, resume: arguments.has(.resume), observers: observers)
+    if let directory {
+      try directory.write(configuration: prepared.resolved)
+      let done = loop.progress.step
+      let metrics = try directory.metrics(resumingAfter: done > 0 ? .step(done) : nil)
+      loop.observers.append(RunRecorder(metrics: metrics, log: directory.log))
+    }
+    let summary: TrainingSummary
+    do throws(RunError) {
+      summary = try loop.run()
+    } catch {
+      directory?.log.write("ended with exit code \(error.code.rawValue): \(error.message)")
+      throw error
+    }
+    guard let directory else { return nil }
+    let result = summary.object(verb: verb, run: directory.path)
+    try directory.finish(result)
+    return result.text
+  }
+
+  /// Whether the run that is to be continued had ended before; all ranks learn it from rank 0.
+  private func isFinished(
+    _ directory: RunDirectory?, _ communicator: any Communicator
+  ) throws(RunError) -> Bool {
+    guard arguments.has(.resume) else { return false }
+    do throws(CommunicationError) {
+      return try Agreement.exchange([directory?.result == nil ? 0 : 1], communicator)[0] == [1]
+    } catch { throw RunError(error) }
+  }
+
+  /// Prints the result: as JSON, or for people.
+  func report(_ result: String) {
+    Output.line(arguments.has(.json) ? result : ResultText.of(result))
+  }
+}

@@ -1,0 +1,8 @@
+/// The verbs, one line each.
+enum Verbs {
+  static let all: [any Verb.Type] = [
+    Train.self,
+    Simulate.self,
+    Bench.self,
+  ]
+}

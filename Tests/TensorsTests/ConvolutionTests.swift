@@ -1,0 +1,108 @@
+import Tensors
+import Testing
+
+@Suite("Convolutions")
+struct ConvolutionTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    var batch = 3, height = 5, width = 7, inputs = 3, outputs = 4, kernel = 3
+    var stride = 1, padding = 1, dilation = 1, groups = 1
+
+    var testDescription: String {
+      "[\(batch), \(height), \(width), \(inputs)] to \(outputs), kernel \(kernel), stride \(stride), "
+        + "padding \(padding), dilation \(dilation), groups \(groups)"
+    }
+
+    var arrays: [Array32] {
+      [
+        .random([batch, height, width, inputs], 1), .random([outputs, inputs / groups, kernel, kernel], 2),
+        .random([outputs], 3),
+      ]
+    }
+
+    func record(_ recorder: Recorder, _ p: [Value]) -> Value {
+      recorder.convolution(
+        p[0], p[1], bias: p[2], stride: stride, padding: padding, dilation: dilation, groups: groups)
+    }
+  }
+
+  static let cases = [
+    Case(), Case(batch: 1, inputs: 1, outputs: 8), Case(inputs: 17, outputs: 17), Case(inputs: 16, outputs: 32),
+    Case(outputs: 1), Case(kernel: 5, padding: 0), Case(stride: 2), Case(inputs: 16, outputs: 16, stride: 2),
+    Case(padding: 2, dilation: 2), Case(inputs: 17, outputs: 3, padding: 0, dilation: 2),
+    Case(inputs: 4, outputs: 6, groups: 2),
+    Case(inputs: 17, outputs: 17, groups: 17), Case(outputs: 6, stride: 2, groups: 3),
+    Case(inputs: 32, outputs: 32, groups: 32), Case(inputs: 17, outputs: 3, kernel: 1, padding: 0),
+    Case(inputs: 16, outputs: 32, kernel: 1, stride: 2, padding: 0), Case(height: 1, width: 1, inputs: 16, outputs: 16),
+    Case(inputs: 6, outputs: 4, kernel: 1, padding: 0, groups: 2),
+  ]
+
+  @Test(arguments: Compute.Backend.allCases, cases)
+  func gradientsMatchDifferences(_ backend: Compute.Backend, _ size: Case) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    expectGradientsMatchDifferences(size.arrays, compute: compute, build: size.record)
+  }
+
+  @Test(arguments: Compute.Backend.allCases, Goldens.of("convolution"))
+  func matchesPyTorch(_ backend: Compute.Backend, _ golden: Golden) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    expectGolden(golden, ["x", "weight"] + (golden.flag("bias") ? ["bias"] : []), compute: compute) { recorder, p, _ in
+      recorder.convolution(
+        p[0], p[1], bias: golden.flag("bias") ? p[2] : nil, stride: golden.integer("stride"),
+        padding: golden.integer("padding"), dilation: golden.integer("dilation"), groups: golden.integer("groups"))
+    }
+  }
+
+  @Test(arguments: cases)
+  func bothBackendsAgree(_ size: Case) throws {
+    try Compute(backend: .openblas).check()
+    let a = Harness(size.arrays, compute: Compute(backend: .onednn), build: size.record)
+    let b = Harness(size.arrays, compute: Compute(backend: .openblas), build: size.record)
+    #expect(relativeError(a.output, b.output) < 1e-5)
+    for (x, y) in zip(a.gradients, b.gradients) { #expect(relativeError(x, y) < 1e-5) }
+  }
+
+  @Test(arguments: Compute.Backend.allCases)
+  func aTiedWeightGetsBothGradients(_ backend: Compute.Backend) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    expectGradientsMatchDifferences(
+      [.random([3, 5, 7, 16], 1), .random([16, 16, 3, 3], 2), .random([16], 3)], tolerance: 3e-2, compute: compute
+    ) { recorder, p in
+      let y = recorder.convolution(p[0], p[1], bias: p[2], padding: 1)
+      return recorder.convolution(y, p[1], bias: p[2], padding: 1)
+    }
+  }
+
+  /// A pixel that is not a number reaches exactly the outputs that see it, also through weights that are zero.
+  @Test(arguments: Compute.Backend.allCases, cases)
+  func aPixelThatIsNoNumberReachesTheOutputsThatSeeIt(_ backend: Compute.Backend, _ size: Case) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    let clean = Harness(size.arrays, compute: compute, build: size.record)
+    #expect(clean.output.allSatisfy { $0.isFinite })
+    let (y, x, channel) = (size.height / 2, size.width / 2, size.inputs / 2)
+    var arrays = size.arrays
+    arrays[0].scalars[(y * size.width + x) * size.inputs + channel] = .nan
+    arrays[1].scalars[0] = 0
+    let output = Harness(arrays, compute: compute, build: size.record).output
+    let window = Window(
+      kernel: size.kernel, stride: size.stride, padding: size.padding, dilation: size.dilation)
+    let (height, width) = (window.positions(along: size.height), window.positions(along: size.width))
+    func sees(_ position: Int, _ pixel: Int) -> Bool {
+      (0..<size.kernel).contains { position * size.stride - size.padding + $0 * size.dilation == pixel }
+    }
+    let group = channel / (size.inputs / size.groups)
+    var wrong = 0
+    for (index, value) in output.enumerated() {
+      let (sample, rest) = index.quotientAndRemainder(dividingBy: height * width * size.outputs)
+      let (pixel, out) = rest.quotientAndRemainder(dividingBy: size.outputs)
+      let expected =
+        sample == 0 && sees(pixel / width, y) && sees(pixel % width, x)
+        && out / (size.outputs / size.groups) == group
+      if value.isNaN != expected { wrong += 1 }
+    }
+    #expect(wrong == 0, "\(wrong) of \(output.count) outputs")
+  }
+}
