@@ -31,14 +31,33 @@ extension UnsafeMutablePointer<Double> {
   @inline(__always)
   func add(_ lanes: Lanes, _ index: Int) {
     let place = UnsafeMutableRawPointer(self + index)
-    let low = place.loadUnaligned(as: SIMD8<Double>.self) + SIMD8<Double>(lanes.lowHalf)
-    let high = place.loadUnaligned(fromByteOffset: 64, as: SIMD8<Double>.self) + SIMD8<Double>(lanes.highHalf)
+    let low = place.loadUnaligned(as: SIMD8<Double>.self) + lanes.lowHalf.widened
+    let high = place.loadUnaligned(fromByteOffset: 64, as: SIMD8<Double>.self) + lanes.highHalf.widened
     place.storeBytes(of: low, as: SIMD8<Double>.self)
     place.storeBytes(of: high, toByteOffset: 64, as: SIMD8<Double>.self)
   }
 }
 
+extension SIMD8<Float> {
+  /// The same numbers in Float64; the library's own conversion is a call.
+  @inline(__always)
+  var widened: SIMD8<Double> {
+    SIMD8<Double>(
+      Double(self[0]), Double(self[1]), Double(self[2]), Double(self[3]), Double(self[4]), Double(self[5]),
+      Double(self[6]), Double(self[7]))
+  }
+}
+
 extension SIMD16<Float> {
+  /// The sum of all lanes in Float64.
+  @inline(__always)
+  var total: Double {
+    let eight = lowHalf.widened + highHalf.widened
+    let four = eight.lowHalf + eight.highHalf
+    let two = four.lowHalf + four.highHalf
+    return two[0] + two[1]
+  }
+
   /// Zero where not above it; keeps what is not a number.
   @inline(__always)
   var rectified: Lanes { replacing(with: Lanes.zero, where: self .<= Lanes.zero) }
