@@ -1,4 +1,5 @@
-/// Loops over contiguous scalars.  Plain loops with wrapping index arithmetic: the compiler turns them into vector code.
+/// Loops over contiguous scalars: lanes where the output may be an input, plain loops, which the compiler turns into vector
+/// code, elsewhere.
 enum Elementwise {
   /// z = x + y; z may be x or y.
   @inline(never)
@@ -6,6 +7,12 @@ enum Elementwise {
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ z: UnsafeMutablePointer<Float>, _ count: Int
   ) {
     var i = 0
+    while i &+ 32 <= count {
+      let (low, high) = (x.lanes(i) + y.lanes(i), x.lanes(i &+ 16) + y.lanes(i &+ 16))
+      z.store(low, i)
+      z.store(high, i &+ 16)
+      i &+= 32
+    }
     while i < count {
       z[i] = x[i] + y[i]
       i &+= 1
