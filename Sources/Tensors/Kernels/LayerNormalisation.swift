@@ -51,7 +51,7 @@ enum LayerNormalisation {
       sum0 += x.lanes(i)
       i &+= 16
     }
-    var total = (sum0 + sum1).total
+    var total = (sum0 + sum1).widenedTotal
     while i < width {
       total += Double(x[i])
       i &+= 1
@@ -81,7 +81,7 @@ enum LayerNormalisation {
       squares += d * d
       i &+= 16
     }
-    var (total, totalSquares) = (sum.total, squares.total)
+    var (total, totalSquares) = (sum.widenedTotal, squares.widenedTotal)
     while i < width {
       let d = Double(x[i] - mean)
       total += d
@@ -119,7 +119,7 @@ enum LayerNormalisation {
         db.store(db.lanes(i) + d, i)
         i &+= 16
       }
-      var (totalSum, totalProduct) = (sum.total, product.total)
+      var (totalSum, totalProduct) = (sum.widenedTotal, product.widenedTotal)
       while i < width {
         let xhat = (x[i] - mean) * inverse
         let g = weight.map { dy[i] * $0[i] } ?? dy[i]

@@ -19,6 +19,35 @@ public enum Reductions {
   /// Σ xᵢ².
   public static func squares(_ x: UnsafePointer<Float>, _ count: Int) -> Double { dot(x, x, count) }
 
+  /// Σ xᵢ.
+  public static func sum(_ x: UnsafePointer<Float>, _ count: Int) -> Double {
+    var total = 0.0
+    var first = 0
+    while first < count {
+      let size = min(block, count &- first)
+      total += blockSum(x + first, size)
+      first &+= block
+    }
+    return total
+  }
+
+  @inline(never)
+  private static func blockSum(_ x: UnsafePointer<Float>, _ count: Int) -> Double {
+    var sums = SIMD8<Double>.zero
+    let raw = UnsafeRawPointer(x)
+    var i = 0
+    while i &+ 8 <= count {
+      sums += SIMD8<Double>(raw.loadUnaligned(fromByteOffset: i &* 4, as: SIMD8<Float>.self))
+      i &+= 8
+    }
+    var total = sums.total
+    while i < count {
+      total += Double(x[i])
+      i &+= 1
+    }
+    return total
+  }
+
   @inline(never)
   private static func blockDot(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ count: Int) -> Double {
     var sums = SIMD8<Double>.zero
@@ -30,7 +59,7 @@ public enum Reductions {
       sums += a * b
       i &+= 8
     }
-    var total = sums.sum()
+    var total = sums.total
     while i < count {
       total += Double(x[i]) * Double(y[i])
       i &+= 1

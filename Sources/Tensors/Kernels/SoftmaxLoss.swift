@@ -35,13 +35,13 @@ enum SoftmaxLoss {
         if x[target] == top, !isThere(top, x, target) { hit = 1 }
       }
       shift(x, by: top, into: y, classes)
-      if smoothing != 0 { offset -= Double(smoothing) / Double(classes) * sum(y, classes) }
+      if smoothing != 0 { offset -= Double(smoothing) / Double(classes) * Reductions.sum(y, classes) }
       notes[r] = (offset, hit)
     }
     exponentials(work, rows &* classes)
     for r in 0..<rows {
       let y = work + r &* classes
-      let total = sum(y, classes)
+      let total = Reductions.sum(y, classes)
       sums.loss += log(total) + notes[r].offset
       // A NaN among the logits was skipped by the maximum, but not by the sum.
       sums.correct += total.isNaN ? 0 : notes[r].hit
@@ -66,7 +66,7 @@ enum SoftmaxLoss {
         lanes.replace(with: v, where: v .> lanes)
         i &+= 16
       }
-      largest = lanes.max()
+      largest = lanes.largest
     }
     while i < count {
       largest = x[i] > largest ? x[i] : largest
@@ -108,22 +108,5 @@ enum SoftmaxLoss {
       y[i] = y[i] * a + b
       i &+= 1
     }
-  }
-
-  @inline(__always)
-  private static func sum(_ x: UnsafePointer<Float>, _ count: Int) -> Double {
-    var lanes = SIMD8<Double>.zero
-    let raw = UnsafeRawPointer(x)
-    var i = 0
-    while i &+ 8 <= count {
-      lanes += SIMD8<Double>(raw.loadUnaligned(fromByteOffset: i &* 4, as: SIMD8<Float>.self))
-      i &+= 8
-    }
-    var total = lanes.sum()
-    while i < count {
-      total += Double(x[i])
-      i &+= 1
-    }
-    return total
   }
 }
