@@ -51,7 +51,7 @@ enum LayerNormalisation {
       sum0 += x.lanes(i)
       i &+= 16
     }
-    var total = total(sum0 + sum1)
+    var total = (sum0 + sum1).widenedTotal
     while i < width {
       total += Double(x[i])
       i &+= 1
@@ -81,7 +81,7 @@ enum LayerNormalisation {
       squares += d * d
       i &+= 16
     }
-    var (total, totalSquares) = (total(sum), total(squares))
+    var (total, totalSquares) = (sum.widenedTotal, squares.widenedTotal)
     while i < width {
       let d = Double(x[i] - mean)
       total += d
@@ -89,11 +89,6 @@ enum LayerNormalisation {
       i &+= 1
     }
     return (total, totalSquares)
-  }
-
-  @inline(__always)
-  private static func total(_ lanes: Lanes) -> Double {
-    (SIMD8<Double>(lanes.lowHalf) + SIMD8<Double>(lanes.highHalf)).sum()
   }
 
   /// dx = (g − mean(g) − x̂ mean(g x̂)) / deviation with g = dy · weight, and, over rows, dw = Σ dy x̂ and db = Σ dy in
@@ -124,7 +119,7 @@ enum LayerNormalisation {
         db.store(db.lanes(i) + d, i)
         i &+= 16
       }
-      var (totalSum, totalProduct) = (total(sum), total(product))
+      var (totalSum, totalProduct) = (sum.widenedTotal, product.widenedTotal)
       while i < width {
         let xhat = (x[i] - mean) * inverse
         let g = weight.map { dy[i] * $0[i] } ?? dy[i]
