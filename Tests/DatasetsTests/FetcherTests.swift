@@ -1,36 +1,35 @@
 import Datasets
 import Foundation
+import Glibc
 import Testing
 
 /// A web server for one folder on this machine, stopped when it goes.
 final class LocalServer {
   let address: String
-  private let process = Process()
+  private let process: pid_t
 
   init(_ folder: String) throws {
     // Port 0 takes a free one; the server says which in its first line.
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder,
-    ]
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    try process.run()
+    var ends: [Int32] = [0, 0]
+    pipe(&ends)
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    process = try #require(
+      Program.start(
+        ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder], output: ends[1]))
+    close(ends[1])
+    defer { close(ends[0]) }
     var line = ""
-    while !line.contains(") ...") {
-      let data = output.fileHandleForReading.availableData
-      if data.isEmpty { break }
-      line += String(decoding: data, as: UTF8.self)
-    }
-    let port = line.split(separator: "port ").last?.prefix { $0.isNumber } ?? ""
+    var byte: UInt8 = 0
+    while !line.hasSuffix("\n"), read(ends[0], &byte, 1) == 1 { line.append(Character(Unicode.Scalar(byte))) }
+    let port = line.components(separatedBy: "port ").last?.prefix { $0.isNumber } ?? ""
     address = "http://127.0.0.1:\(port)"
     #expect(!port.isEmpty, "the server said: \(line)")
   }
 
-  deinit {
-    process.terminate()
-    process.waitUntilExit()
+  /// Ends the server.
+  func stop() {
+    kill(process, SIGTERM)
+    _ = Program.wait(process)
   }
 }
 
@@ -77,6 +76,7 @@ struct FetcherTests {
     served.write("a", a)
     served.write("b", b)
     let server = try LocalServer(served.path)
+    defer { server.stop() }
     let fetcher = Fetcher(cache: cache.path, baseAddress: server.address)
     let files = [("a", a), ("b", b)].map {
       PublishedFile(name: $0.0, address: "http://published.invalid/\($0.0)", checksum: checksum($0.1))
@@ -99,6 +99,7 @@ struct FetcherTests {
     served.write("cut", Array(bytes.dropLast(3)))
     served.write("wrong", Array("whole fail".utf8))
     let server = try LocalServer(served.path)
+    defer { server.stop() }
     let fetcher = Fetcher(cache: cache.path, baseAddress: server.address)
     func fault(_ name: String) -> String {
       let file = PublishedFile(name: name, address: "", checksum: checksum(bytes))
@@ -114,9 +115,9 @@ struct FetcherTests {
 
   @Test("nobody listening is one clear line")
   func offline() throws {
-    var server: LocalServer? = try LocalServer(served.path)
-    let address = server?.address ?? ""
-    server = nil
+    let server = try LocalServer(served.path)
+    let address = server.address
+    server.stop()
     let fetcher = Fetcher(cache: cache.path, baseAddress: address)
     let text = message { _ = try fetcher.fetch("mnist") }
     #expect(text.hasPrefix("cannot reach \(address)/train-images-idx3-ubyte.gz"))
@@ -130,6 +131,7 @@ struct FetcherTests {
       tar([("dir/../../evil", [1]), ("dir/a.bin", Array("A".utf8)), ("dir/b.bin", [UInt8](repeating: 7, count: 1000))]))
     served.write("set.tar.gz", archive)
     let server = try LocalServer(served.path)
+    defer { server.stop() }
     let fetcher = Fetcher(cache: cache.path, baseAddress: server.address)
     func file(_ members: [String]) -> PublishedFile {
       PublishedFile(name: "set.tar.gz", address: "", checksum: checksum(archive), members: members)
@@ -165,6 +167,7 @@ struct FetcherTests {
     arguments: ["mnist", "fashion-mnist", "tinyshakespeare"])
   func published(name: String) throws {
     let server = try LocalServer("\(realData ?? "")/\(name)")
+    defer { server.stop() }
     let fetcher = Fetcher(cache: cache.path, baseAddress: server.address)
     #expect(try fetcher.fetch(name) == "\(cache.path)/\(name)")
     let set = try load("data: \(name)", places: SearchPlaces(roots: [cache.path]))

@@ -3,8 +3,7 @@ import Tensors
 /// Images of one byte a pixel and channel, kept as bytes, with one class each.
 ///
 /// A pixel becomes (x / scale − mean) / deviation, in Float32 and in this order, which is what the usual PyTorch
-/// transforms compute.  All 256 results of a channel are made once, so reading is one look-up a scalar (measured at
-/// 7 GB/s and more of Float32 on one core).
+/// transforms compute.  All 256 results of a channel are made once, so reading is one look-up a scalar.
 public final class ImageSource: DataSource {
   /// Samples.
   public let count: Int
@@ -70,7 +69,20 @@ public final class ImageSource: DataSource {
       guard let table = buffer.baseAddress else { return }
       switch channels {
       case 1:
+        // Eight pixels a load: the loop is bound by its loads.
         var i = 0
+        while i &+ 8 <= size {
+          let eight = UnsafeRawPointer(source + i).loadUnaligned(as: UInt64.self)
+          output[i] = table[Int(truncatingIfNeeded: eight & 255)]
+          output[i &+ 1] = table[Int(truncatingIfNeeded: eight >> 8 & 255)]
+          output[i &+ 2] = table[Int(truncatingIfNeeded: eight >> 16 & 255)]
+          output[i &+ 3] = table[Int(truncatingIfNeeded: eight >> 24 & 255)]
+          output[i &+ 4] = table[Int(truncatingIfNeeded: eight >> 32 & 255)]
+          output[i &+ 5] = table[Int(truncatingIfNeeded: eight >> 40 & 255)]
+          output[i &+ 6] = table[Int(truncatingIfNeeded: eight >> 48 & 255)]
+          output[i &+ 7] = table[Int(truncatingIfNeeded: eight >> 56)]
+          i &+= 8
+        }
         while i < size {
           output[i] = table[Int(source[i])]
           i &+= 1
