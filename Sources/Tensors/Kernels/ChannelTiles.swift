@@ -175,6 +175,53 @@ struct ChannelTiles: Sendable {
       as: SIMD8<Double>.self)
   }
 
+  /// target[c] = Σ x over rows (+ target[c]): blocks in Float32, their sums in Float64 in `sums`, which holds `lanes` numbers.
+  func sum(
+    _ x: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
+    sums: UnsafeMutablePointer<Double>
+  ) {
+    sums.update(repeating: 0, count: lanes)
+    eachPanel { start, tiles, width in ChannelTiles.sum(x + start, tiles, stride: lanes, width, into: sums) }
+    for channel in 0..<channels {
+      var total = 0.0
+      var lane = channel
+      while lane < lanes {
+        total += sums[lane]
+        lane &+= channels
+      }
+      target[channel] = (accumulate ? target[channel] : 0) + Float(total)
+    }
+  }
+
+  @inline(never)
+  private static func sum(
+    _ x: UnsafePointer<Float>, _ tiles: Int, stride: Int, _ width: Int, into sums: UnsafeMutablePointer<Double>
+  ) {
+    var lane = 0
+    while lane &+ 32 <= width {
+      var (s0, s1) = (Lanes.zero, Lanes.zero)
+      var i = lane
+      for _ in 0..<tiles {
+        s0 += x.lanes(i)
+        s1 += x.lanes(i &+ 16)
+        i &+= stride
+      }
+      sums.add(s0, lane)
+      sums.add(s1, lane &+ 16)
+      lane &+= 32
+    }
+    while lane &+ 16 <= width {
+      var s = Lanes.zero
+      for tile in 0..<tiles { s += x.lanes(tile &* stride &+ lane) }
+      sums.add(s, lane)
+      lane &+= 16
+    }
+    while lane < width {  // the partial tile only: one row
+      sums[lane] += Double(x[lane])
+      lane &+= 1
+    }
+  }
+
   // MARK: Maps
 
   /// Factors of a normalisation, spread over the lanes of a tile: y = (x − centre) · scale + shift.
