@@ -120,7 +120,7 @@ extension ChannelTiles {
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ factors: Factors, rectified: Bool,
     slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>
   ) {
-    eachPanel { start, tiles, width in
+    eachPanelBackwards { start, tiles, width in
       let (dy, x, dx) = (dy + start, x + start, dx + start)
       if rectified {
         ChannelTiles.inputGradient(dy, x, tiles, lanes, width, factors, slope, offset, dx, rectified: true)

@@ -12,7 +12,7 @@ extension ChannelTiles {
     _ x: UnsafePointer<Float>, _ factors: Factors, residual: UnsafePointer<Float>?, rectified: Bool,
     into y: UnsafeMutablePointer<Float>
   ) {
-    eachPanel { start, tiles, width in
+    eachPanelBackwards { start, tiles, width in
       let (x, y, r) = (x + start, y + start, (residual ?? x) + start)
       switch (residual != nil, rectified) {
       case (false, false): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: false, rectified: false)

@@ -42,6 +42,18 @@ struct ChannelTiles: Sendable {
     if rest > 0 { body(tiles &* lanes, 1, rest) }
   }
 
+  /// The same from the last to the first, for a second pass that starts with what the first left in the cache.
+  @inline(__always)
+  func eachPanelBackwards(_ body: (_ start: Int, _ tiles: Int, _ width: Int) -> Void) {
+    if rest > 0 { body(tiles &* lanes, 1, rest) }
+    var end = tiles
+    while end > 0 {
+      let first = (end &- 1) / ChannelTiles.block &* ChannelTiles.block
+      body(first &* lanes, end &- first, lanes)
+      end = first
+    }
+  }
+
   /// target[i] = source[i mod channels] for every lane.
   func spread(_ source: UnsafePointer<Float>, over target: UnsafeMutablePointer<Float>) {
     var i = 0
