@@ -1,3 +1,4 @@
+import CProcessor
 import Configuration
 import Glibc
 import Training
@@ -6,11 +7,24 @@ import Training
 @main
 struct Main {
   static func main() {
+    // Before anything that the compiler may have turned into vector instructions.
+    if let missing = nndist_missing_instructions() { refuse(missing) }
     // A reader that went away (`| head`) is an error of a write, not a signal that kills.
     signal(SIGPIPE, SIG_IGN)
     exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
   }
 
+  /// Ends a program that was compiled for another CPU: one line in place of an illegal instruction.
+  @inline(never)
+  private static func refuse(_ missing: UnsafePointer<CChar>) -> Never {
+    for part in [
+      "nndist: error: this CPU lacks ", String(cString: missing),
+      ", which this program was compiled for; build it on this machine, or with NNDIST_MARCH=x86-64-v3\n",
+    ] { part.withCString { _ = write(STDERR_FILENO, $0, strlen($0)) } }
+    exit(ExitCode.internalError.rawValue)
+  }
+
+  @inline(never)
   private static func run(_ words: [String]) -> ExitCode {
     do throws(RunError) {
       guard let word = words.first, !["--help", "-h"].contains(word) else {
@@ -40,6 +54,12 @@ enum Output {
     put(text + "\n", to: STDOUT_FILENO)
   }
 
+  /// A text on standard output that ends its lines itself.
+  static func text(_ text: String) { put(text, to: STDOUT_FILENO) }
+
+  /// A term of a result, padded so that what it means stands below what other terms mean.
+  static func column(_ term: String) -> String { term + String(repeating: " ", count: max(1, 11 - term.count)) }
+
   /// One line on standard error.
   static func error(_ error: RunError, rank: Int? = nil) {
     let who = rank.map { "[rank \($0)] " } ?? ""
@@ -57,5 +77,14 @@ enum Output {
       if written < 0, errno != EINTR { return }
       rest = rest.dropFirst(max(0, written))
     }
+  }
+}
+
+/// Seconds of a clock that never jumps.
+enum Clock {
+  static var seconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 }
