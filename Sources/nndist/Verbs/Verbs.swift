@@ -3,5 +3,8 @@ enum Verbs {
   static let all: [any Verb.Type] = [
     Train.self,
     Simulate.self,
+    Evaluate.self,
+    Predict.self,
+    Inspect.self,
   ]
 }
