@@ -2,6 +2,9 @@
 #ifndef NNDIST_CPROCESSOR_SHIM_H
 #define NNDIST_CPROCESSOR_SHIM_H
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 // The first extension that this program was compiled for and that the CPU lacks; null where it can run.
 static inline const char *nndist_missing_instructions(void) {
 #if defined(__x86_64__)
@@ -53,6 +56,20 @@ static inline const char *nndist_missing_instructions(void) {
 #undef NNDIST_NEED
 #endif
   return 0;
+}
+
+// Whether the kernel lets one process read another's memory, which Open MPI copies by: tried on this one, with nothing.
+static inline int nndist_may_read_processes(void) {
+  return syscall(SYS_process_vm_readv, (long)getpid(), 0L, 0L, 0L, 0L, 0L) >= 0;
+}
+
+// Cores that this process may run on; 0 where the kernel does not say.
+static inline int nndist_allowed_cores(void) {
+  unsigned long mask[1024];
+  long bytes = syscall(SYS_sched_getaffinity, 0L, (long)sizeof mask, mask);
+  int count = 0;
+  for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+  return count;
 }
 
 // What this program was compiled for.

@@ -31,11 +31,15 @@ struct Main {
         Output.line(HelpText.overview)
         return words.isEmpty ? .usage : .done
       }
+      if word == "--version" || word == "-V" {
+        Output.line(Version.text)
+        return .done
+      }
       guard let verb = Verbs.all.first(where: { $0.name == word }) else {
         let meant = nearest(word, among: Verbs.all.map { $0.name }).map { "did you mean `\($0)`?" }
         throw RunError(.usage, "`\(word)` is no verb; \(meant ?? "see nndist --help")")
       }
-      if words.dropFirst().contains(where: { ["--help", "-h"].contains($0) }) {
+      if words.dropFirst().prefix(while: { $0 != "--" }).contains(where: { ["--help", "-h"].contains($0) }) {
         Output.line(HelpText.of(verb))
         return .done
       }
@@ -65,6 +69,9 @@ enum Output {
     let who = rank.map { "[rank \($0)] " } ?? ""
     put("nndist: \(who)error: \(error.message)\n", to: STDERR_FILENO)
   }
+
+  /// A line on standard error that the next one replaces; for terminals.
+  static func progress(_ text: String) { put("\r\u{1B}[K" + text, to: STDERR_FILENO) }
 
   /// A line on standard error that is no error.
   static func note(_ text: String) { put("nndist: \(text)\n", to: STDERR_FILENO) }

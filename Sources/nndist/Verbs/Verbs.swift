@@ -6,5 +6,9 @@ enum Verbs {
     Evaluate.self,
     Predict.self,
     Inspect.self,
+    Check.self,
+    DataVerb.self,
+    Doctor.self,
+    Help.self,
   ]
 }
