@@ -3,6 +3,7 @@ import Datasets
 import Layers
 import Learning
 import Optimizers
+import Reporting
 import Strategies
 import Training
 
@@ -13,20 +14,22 @@ enum ConfigurationPages {
     let name: String
     let help: String
     let keys: [KeyDescription]
+    /// What stands before each key: `optimizer.`
+    let prefix: String
     var note = ""
   }
 
   // MARK: - Keys
 
-  /// Every key, with the defaults of every choice.
-  static var keys: [KeyDescription] { Experiment.document() }
+  /// Every key, with those of the choices that stand first.
+  static var keys: [KeyDescription] { Experiment.document(choosing: ["data": Catalog.sets[0].name]) }
 
   static var ruleKeys: [Choice] {
-    choices(of: "optimizer", OptimizerCatalog.rules.map { ($0.name, "") })
+    choices(of: "optimizer", OptimizerCatalog.rules.map { ($0.name, $0.help) })
   }
 
   static var scheduleKeys: [Choice] {
-    choices(of: "optimizer.schedule", OptimizerCatalog.schedules.map { ($0.name, "") })
+    choices(of: "optimizer.schedule", OptimizerCatalog.schedules.map { ($0.name, $0.help) })
   }
 
   static var strategyKeys: [Choice] {
@@ -48,7 +51,9 @@ enum ConfigurationPages {
     }
     let common = all.dropFirst().reduce(Set(all.first?.2.map(\.key) ?? [])) { $0.intersection($1.2.map(\.key)) }
     return all.map { name, help, keys in
-      Choice(name: name, help: help, keys: all.count == 1 ? keys : keys.filter { !common.contains($0.key) })
+      Choice(
+        name: name, help: help, keys: all.count == 1 ? keys : keys.filter { !common.contains($0.key) },
+        prefix: key + ".")
     }
   }
 
@@ -96,28 +101,43 @@ enum ConfigurationPages {
 
   /// What a key does, and then what may be given: `samples of a batch; whole number of at least 1 (samples), default 128`.
   private static func explanation(_ key: KeyDescription) -> String {
-    var help = key.help
+    var help = key.help.prefix(1).lowercased() + key.help.dropFirst()
     while help.hasSuffix(".") { help.removeLast() }
-    if key.type == "section" { return help }
+    if key.type == "section" || key.type == "value" { return help }
     var kind = key.choices.isEmpty ? key.type : key.choices.joined(separator: " | ")
-    if !key.range.isEmpty { kind += ", " + key.range }
-    if !key.unit.isEmpty { kind += " (\(key.unit))" }
-    let given = key.isRequired ? "required" : key.defaultValue.map { "default \($0)" } ?? "optional"
-    return "\(help)\n\(kind); \(given)"
+    if !key.range.isEmpty { kind += (key.range.hasPrefix("at ") ? " of " : " ") + grouped(key.range) }
+    if !key.unit.isEmpty, key.choices.isEmpty { kind += " (\(key.unit))" }
+    let value = key.defaultValue.map { $0.hasSuffix(".0") ? String($0.dropLast(2)) : $0 }
+    // What stands for "no name" is no default that anybody would write.
+    let isRequired = key.isRequired || key.choices.last == value && key.key == "data"
+    return "\(help)\n\(kind); " + (isRequired ? "required" : value.map { "default \($0)" } ?? "optional")
+  }
+
+  /// `from 1 to 1,048,576`
+  private static func grouped(_ range: String) -> String {
+    range.split(separator: " ").map { word in
+      Int(word).map { Numerals.grouped($0) } ?? String(word)
+    }.joined(separator: " ")
   }
 
   private static func page(_ title: String, _ introduction: String, _ parts: [(String, [Choice])]) -> String {
     var page = Terminal.bold(title) + "\n\n" + Layout.wrapped(introduction) + "\n"
     for (heading, choices) in parts {
       if !heading.isEmpty { page += "\n" + Terminal.dim(heading) + "\n" }
-      for choice in choices {
-        page += "\n" + Terminal.bold(choice.name)
+      for (index, choice) in choices.enumerated() {
+        // Neighbours with the same keys share one description of them.
+        func names(_ choice: Choice) -> [String] { choice.keys.map { String($0.key.dropFirst(choice.prefix.count)) } }
+        let own = names(choice)
+        func isSame(_ other: Choice) -> Bool {
+          !own.isEmpty && names(other) == own && other.keys.map(\.defaultValue) == choice.keys.map(\.defaultValue)
+        }
+        let isContinued = index > 0 && isSame(choices[index - 1])
+        let continues = index + 1 < choices.count && isSame(choices[index + 1])
+        page += (isContinued ? "" : "\n") + Terminal.bold(choice.name)
         if !choice.note.isEmpty { page += "  " + Terminal.dim(choice.note) }
         if !choice.help.isEmpty { page += "\n" + Layout.wrapped(choice.help, indent: 2) }
-        let entries = choice.keys.map { key in
-          (term: key.key.split(separator: ".").last.map(String.init) ?? key.key, text: explanation(key))
-        }
-        page += (entries.isEmpty ? "" : "\n" + Layout.glossary(entries, indent: 4, width: 18)) + "\n"
+        let entries = zip(own, choice.keys).map { (term: $0, text: explanation($1)) }
+        page += (entries.isEmpty || continues ? "" : "\n" + Layout.glossary(entries, indent: 4, width: 18)) + "\n"
       }
     }
     while page.hasSuffix("\n") { page.removeLast() }
@@ -132,22 +152,27 @@ enum ConfigurationPages {
       (nndist help layers). With `weights: FILE` training starts from a checkpoint, a run, or a safetensors file, also \
       PyTorch's.
       """,
-      [("", ModelCatalog.all.map { Choice(name: $0.name, help: $0.help, keys: $0.document()) })])
+      [
+        (
+          "", ModelCatalog.all.map { Choice(name: $0.name, help: $0.help, keys: $0.document(), prefix: "\($0.name).") }
+        )
+      ])
   }
 
   static var layers: String {
     page(
       "Layers",
       """
-      `model: {layers: [{convolution: {channels: 32, padding: 1}}, relu, {max-pool: 2}, flatten, {linear: 10}]}`: a layer is a \
-      name, or a name with its keys; a bare value stands for the first key of some. Shapes follow from the data.
+        model: {layers: [{convolution: {channels: 32}}, relu, {max-pool: 2}, flatten, {linear: 10}]}
+
+      A layer is a name, or a name with its keys; for some a bare value stands for one of them. Shapes follow from the data.
       """,
       [
         (
           "",
           LayerCatalog.all.map { kind in
             Choice(
-              name: kind.name, help: kind.help, keys: kind.document(),
+              name: kind.name, help: kind.help, keys: kind.document(), prefix: "\(kind.name).",
               note: kind.shorthand.map { "{\(kind.name): …} is {\(kind.name): {\($0): …}}" } ?? "")
           }
         )
@@ -174,7 +199,9 @@ enum ConfigurationPages {
   }
 
   static var dataSets: String {
-    let formats = Experiment.document(choosing: ["data": "files"]).filter { $0.key.hasPrefix("data.") }
+    let formats = Experiment.document(choosing: ["data": "files"]).filter {
+      $0.key.hasPrefix("data.") && $0.key != "data.format"
+    }
     return page(
       "Data sets",
       """
@@ -188,8 +215,13 @@ enum ConfigurationPages {
         ),
         (
           "Files of your own: data.format with data.path",
-          Catalog.formats.map { Choice(name: $0.name, help: $0.summary, keys: []) }
-            + [Choice(name: "keys of files", help: "Each format takes those that it needs.", keys: formats)]
+          Catalog.formats.map { Choice(name: $0.name, help: $0.summary, keys: [], prefix: "") }
+            + [
+              Choice(
+                name: "{format: …, path: …}", help: "each format takes those of these keys that it needs",
+                keys: formats,
+                prefix: "data.")
+            ]
         ),
       ])
   }

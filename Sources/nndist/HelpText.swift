@@ -8,7 +8,7 @@ enum HelpText {
     \(Layout.glossary(Verbs.all.map { ($0.usage, $0.summary) }, width: width(Verbs.all.map { $0.usage })))
 
     \(Terminal.bold("Topics")) of nndist help
-    \(Layout.glossary(HelpTopic.all.map { ($0.name, $0.summary) }, width: width(Verbs.all.map { $0.usage })))
+    \(Layout.glossary(HelpTopic.all.map { ($0.name, $0.summary) }))
 
     \(Terminal.bold("Start here"))
       nndist train configs/digits-mlp.yaml                      one process, a few seconds

@@ -150,7 +150,8 @@ enum MachineReport {
     let text = "\(Numerals.bytes(space.free)) free in \(folder)"
     guard space.free < 1 << 30 else { return Finding(subject: "disk", text: text) }
     return Finding(
-      subject: "disk", state: .warning, text: text, remedy: "runs write checkpoints here; free some space, or give --run")
+      subject: "disk", state: .warning, text: text,
+      remedy: "runs write checkpoints here; free some space, or give --run")
   }
 
   /// Variables that look as if they were meant for nndist and are none of its own.

@@ -61,8 +61,12 @@ enum Output {
   /// A text on standard output that ends its lines itself.
   static func text(_ text: String) { put(text, to: STDOUT_FILENO) }
 
-  /// A term of a result, padded so that what it means stands below what other terms mean.
-  static func column(_ term: String) -> String { term + String(repeating: " ", count: max(1, 11 - term.count)) }
+  /// A term of a result and what it says, in a column of its own.
+  static func result(_ term: String, _ text: String) {
+    let indent = 11
+    let lines = Layout.wrapped(text, indent: indent)
+    line(term + lines.dropFirst(min(term.count, indent)))
+  }
 
   /// One line on standard error.
   static func error(_ error: RunError, rank: Int? = nil) {

@@ -10,7 +10,7 @@ import Training
 enum Check: Verb {
   static let name = "check"
   static let usage = "check CONFIG"
-  static let summary = "reads a configuration and its data, shows the model, checks its gradients"
+  static let summary = "checks a configuration, its data, model and gradients"
   static let details = """
     The configuration is read, the data loaded and the model built; a table shows its layers, then what a step takes in \
     memory and operations. The gradient of each parameter tensor is compared with finite differences of the loss on a small \
@@ -70,12 +70,12 @@ enum Check: Verb {
     let experiment = prepared.experiment
     let data = prepared.dataset
     let validation = data.validation.map { ", \(Numerals.grouped($0.count)) for validation" } ?? ""
-    Output.line(Output.column("name") + Terminal.bold(experiment.name))
-    Output.line(
-      Output.column("data")
-        + "\(data.origin): \(Numerals.grouped(data.training.count)) to train on, \(Numerals.grouped(data.test.count)) to "
-        + "test on\(validation)")
-    Output.line(Output.column("model") + "\(prepared.model.name), \(prepared.model.input) → \(prepared.model.output)")
+    Output.result("name", Terminal.bold(experiment.name))
+    Output.result(
+      "data",
+      "\(data.origin): \(Numerals.grouped(data.training.count)) to train on, \(Numerals.grouped(data.test.count)) to test "
+        + "on\(validation)")
+    Output.result("model", "\(prepared.model.name), \(prepared.model.input) → \(prepared.model.output)")
     Output.line("")
     var table = TextTable(["layer", "kind", "output", "parameters", "operations"], leading: [0, 1, 2])
     for layer in estimate.layers {
@@ -95,21 +95,19 @@ enum Check: Verb {
       ("activations", estimate.activationBytes), ("parameters", estimate.parameterBytes),
       ("gradients", estimate.gradientBytes), ("optimizer", estimate.optimizerBytes),
     ].map { "\($0.0) \(Numerals.bytes($0.1))" }
-    Output.line(
-      Output.column("memory")
-        + "\(Numerals.bytes(estimate.bytes)) on one rank: \(parts.joined(separator: ", ")); the data comes on top")
+    Output.result(
+      "memory",
+      "\(Numerals.bytes(estimate.bytes)) on one rank, beside data and libraries\n\(parts.joined(separator: ", "))")
   }
 
   private static func report(_ findings: [GradientCheck.Finding], _ worst: GradientCheck.Finding, _ samples: Int) {
     let wrong = findings.filter { $0.error > GradientCheck.tolerance }
     let verdict = wrong.isEmpty ? Terminal.green("right") : Terminal.red("\(wrong.count) wrong")
-    Output.line(
-      Output.column("gradients")
-        + "\(verdict): \(findings.count) tensors against finite differences on \(samples) samples; worst "
-        + "\(worst.name), off by \(percent(worst.error))")
-    for finding in wrong {
-      Output.line("           \(finding.name) \(finding.shape): off by \(percent(finding.error))")
-    }
+    Output.result(
+      "gradients",
+      "\(verdict): \(findings.count) tensors against finite differences on \(samples) samples\nworst \(worst.name), off by "
+        + percent(worst.error))
+    for finding in wrong { Output.result("", "\(finding.name) \(finding.shape): off by \(percent(finding.error))") }
   }
 
   private static func percent(_ share: Double) -> String {

@@ -8,7 +8,7 @@ import Training
 enum DataVerb: Verb {
   static let name = "data"
   static let usage = "data list | fetch NAME"
-  static let summary = "shows the data sets that are found, downloads those that are not"
+  static let summary = "lists the data sets there are, downloads others"
   static let details = """
     Sets are looked for in the folder that NNDIST_DATA names, in ~/.cache/nndist, and where Debian's packages put them, \
     each in a folder of its own name. What is downloaded is checked against its SHA-256 and then kept in ~/.cache/nndist; a \
@@ -79,7 +79,7 @@ enum DataVerb: Verb {
   }
 
   private static func place(_ location: Catalog.Location) -> String {
-    if let remedy = location.remedy { return "- get it: \(remedy)" }
+    if let remedy = location.remedy { return "not found; \(remedy)" }
     guard let folder = location.folder else { return "built in" }
     return brief(folder) + (location.found.map { " (\($0))" } ?? "")
   }
@@ -95,7 +95,8 @@ enum DataVerb: Verb {
   private static func fetch(_ set: String, _ arguments: Arguments) throws(RunError) {
     guard let entry = Catalog.set(set) else {
       let meant = nearest(set, among: fetchable).map { "did you mean \($0)?" }
-      throw RunError(.data, "no data set is called \(set); \(meant ?? "there are \(fetchable.joined(separator: ", "))")")
+      throw RunError(
+        .data, "no data set is called \(set); \(meant ?? "there are \(fetchable.joined(separator: ", "))")")
     }
     let cache = arguments.value(into) ?? SearchPlaces.cache
     let fetcher = Fetcher(cache: cache, baseAddress: arguments.value(mirror))

@@ -5,7 +5,7 @@ import Training
 enum Doctor: Verb {
   static let name = "doctor"
   static let usage = "doctor"
-  static let summary = "reports on this machine: CPU, memory, libraries, MPI, data, disk, and what to mend"
+  static let summary = "reports whether this machine is fit, and what to mend"
   static let details = """
     Every line is well, or says what to do. The exit code is 0, or 1 where something that nndist cannot do without is \
     missing.

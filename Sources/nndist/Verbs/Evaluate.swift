@@ -8,7 +8,7 @@ import Training
 enum Evaluate: Verb {
   static let name = "evaluate"
   static let usage = "evaluate CHECKPOINT"
-  static let summary = "measures loss and accuracy of a trained model on a test set"
+  static let summary = "measures a trained model on a test set"
   static let details = """
     CHECKPOINT is a run, whose newest checkpoint counts (its best one is RUN/checkpoints/best), a checkpoint, or a \
     safetensors file together with --config. The configuration comes with the checkpoint. The result has the bits of the \
@@ -50,7 +50,7 @@ enum Evaluate: Verb {
       ))
     lines.append(("weights", model.origin.checkpoint?.directory ?? model.origin.file))
     lines.append(("digest", digest))
-    for (term, text) in lines { Output.line(Output.column(term) + text) }
+    for (term, text) in lines { Output.result(term, text) }
     return .done
   }
 }

@@ -5,7 +5,7 @@ import Training
 enum Help: Verb {
   static let name = "help"
   static let usage = "help [TOPIC]"
-  static let summary = "explains a verb, the keys of configurations, exit codes, variables"
+  static let summary = "explains verbs, keys of configurations, exit codes"
   static var details: String {
     "Topics:\n"
       + Layout.glossary(HelpTopic.all.map { ($0.name, $0.summary) } + [("VERB", "what `nndist VERB --help` shows")])

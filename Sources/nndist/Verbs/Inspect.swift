@@ -4,7 +4,7 @@ import Training
 enum Inspect: Verb {
   static let name = "inspect"
   static let usage = "inspect PATH"
-  static let summary = "shows what a run, a checkpoint or an array file holds, and whether it is whole"
+  static let summary = "shows what a run, a checkpoint or an array file holds"
   static let details = """
     PATH is a run, a checkpoint, or a file of arrays (.safetensors, .npy, .npz). Everything is read once: sizes, checksums, \
     and the range of every tensor.

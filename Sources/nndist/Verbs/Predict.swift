@@ -9,7 +9,7 @@ import Training
 enum Predict: Verb {
   static let name = "predict"
   static let usage = "predict CHECKPOINT --data X -o FILE"
-  static let summary = "writes a trained model's outputs for a data set or a file of inputs as NPY"
+  static let summary = "writes what a trained model makes of inputs, as NPY"
   static let details = """
     X is a data set, whose test part is taken, or a file (\(InputFile.endings)) with a row for each sample. Bytes for an \
     image model are pixels and are scaled as in training; other numbers are taken as they are. A run that was trained on a \
