@@ -45,6 +45,20 @@ public final class ImageSource: DataSource {
     black = (0..<channels).map { tables[256 * $0] }
   }
 
+  private init(_ pixels: ByteBlock, count: Int, like other: ImageSource) {
+    precondition(pixels.count == count * other.inputShape.count, "\(pixels.count) pixels for \(count) images")
+    self.pixels = pixels
+    self.count = count
+    labels = [Int32](repeating: 0, count: count)
+    inputShape = other.inputShape
+    targetType = other.targetType
+    tables = other.tables
+    black = other.black
+  }
+
+  /// Other images of the same shape, scaled as these are; they have no classes, which reads as class 0.
+  func source(_ pixels: ByteBlock, count: Int) -> ImageSource { ImageSource(pixels, count: count, like: self) }
+
   /// Images of `shape` (`[height, width, channels]`) one after another, and their classes in 0..<classes.
   public convenience init(
     pixels: [UInt8], shape: Shape, labels: [Int32], classes: Int, scale: Float = 255,

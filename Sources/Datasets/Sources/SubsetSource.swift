@@ -2,7 +2,7 @@ import Tensors
 
 /// Some samples of another source, in a given order.
 public final class SubsetSource: DataSource {
-  private let whole: any DataSource
+  let whole: any DataSource
   private let samples: [Int32]
 
   /// Shape of one input.
