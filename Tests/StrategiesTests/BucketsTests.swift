@@ -86,7 +86,7 @@ struct BucketsTests {
 
   @Test("of a model without parameters hold what rides behind them")
   func empty() {
-    let buckets = Buckets(layout: ParameterLayout(), gradientReady: [], count: 3, scalars: 1024)
+    let buckets = Buckets(layout: layout([]), gradientReady: [], count: 3, scalars: 1024)
     #expect(buckets.ranges == [0..<3])
   }
 }
