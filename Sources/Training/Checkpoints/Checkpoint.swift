@@ -58,8 +58,7 @@ public struct Checkpoint: Sendable {
         guard entry.type == .float32, entry.shape == parameter.shape else {
           throw CheckpointError(
             .unsuitable,
-            "\(optimizer.path): `\(name)` is \(entry.shape) of \(entry.type.rawValue), wanted is \(parameter.shape) of F32"
-          )
+            "\(optimizer.path): `\(name)` is \(entry.type.rawValue) \(entry.shape), wanted is F32 \(parameter.shape)")
         }
       }
     }

@@ -76,7 +76,7 @@ public struct CheckpointManifest: Codable, Sendable, Hashable {
       guard version == currentFormat else {
         throw CheckpointError(
           .unsuitable,
-          "\(path) has format version \(version) and this program reads \(currentFormat); use one that fits")
+          "\(path) has format version \(version), this program reads \(currentFormat); use the one that wrote it")
       }
       manifest = try JSONDecoder().decode(CheckpointManifest.self, from: data)
     } catch let error as CheckpointError {

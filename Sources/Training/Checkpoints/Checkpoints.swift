@@ -105,7 +105,11 @@ public struct Checkpoints: Sendable {
       if Files.kind(of: final) != nil {
         guard rename(final, final + ".replaced") == 0 else { throw SystemFailure("rename", final) }
       }
-      guard rename(partial, final) == 0 else { throw SystemFailure("rename", partial) }
+      guard rename(partial, final) == 0 else {
+        let failure = SystemFailure("rename", partial)
+        rename(final + ".replaced", final)
+        throw failure
+      }
       try Files.sync(directory)
       try Files.link("\(directory)/last", to: "step-\(step)")
       if isBest { try Files.link("\(directory)/best", to: "step-\(step)") }

@@ -17,7 +17,8 @@ public enum MachineMemory {
   /// What can be had now without swapping: the kernel's estimate, or less where a control group limits the process.
   public static var available: Int { available(root: "") }
 
-  static func available(root: String) -> Int {
+  /// The same, read from the files below another root than `/`.
+  public static func available(root: String) -> Int {
     let machine = kibibytes(Files.text(of: root + "/proc/meminfo") ?? "", "MemAvailable") ?? Int.max
     let groups = Files.text(of: root + "/proc/self/cgroup") ?? ""
     var least = machine

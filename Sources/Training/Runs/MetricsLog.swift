@@ -84,12 +84,14 @@ public final class MetricsLog: Sendable {
   /// dropped, because they will be written again, and so is a last line that was cut off.  Nil begins the file anew.
   public init(_ path: String, resumingAfter counter: Counter? = nil) throws(RunError) {
     self.path = path
-    let old = Files.text(of: path)
-    let kept = counter.map { MetricsLog.lines(of: old ?? "", upTo: $0) } ?? ""
-    if let old, old != kept {
-      do throws(SystemFailure) { try Files.write(kept, to: path) } catch { throw RunError(error) }
+    if let counter, let old = Files.text(of: path) {
+      let kept = MetricsLog.lines(of: old, upTo: counter)
+      if old != kept {
+        do throws(SystemFailure) { try Files.write(kept, to: path) } catch { throw RunError(error) }
+      }
     }
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    let start = counter == nil ? O_TRUNC : 0
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | start, 0o666)
     guard descriptor >= 0 else { throw RunError(SystemFailure("write", path)) }
   }
 

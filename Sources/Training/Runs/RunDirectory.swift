@@ -36,7 +36,7 @@ public final class RunDirectory: Sendable {
         if let kind = Files.kind(of: path), kind != S_IFDIR {
           throw RunError(.configuration, "--run \(path) is a file; name a folder that a run may have for itself")
         }
-        if Files.isFolder(path), !resume { try RunDirectory.refuseExisting(path) }
+        _ = try RunDirectory.holdsRun(path, resume: resume)
         try Files.makeFolders(path)
       } else {
         path = try RunDirectory.make(RunDirectory.folderName(name), under: root)
@@ -46,13 +46,7 @@ public final class RunDirectory: Sendable {
     }
     lock = try RunLock("\(path)/\(RunDirectory.lockName)", patience: patience)
     // Looked at again under the lock: another starter may have been first.
-    if !resume { try RunDirectory.refuseExisting(path) }
-    let names = Files.names(in: path).filter { $0 != RunDirectory.lockName }
-    isContinued = !names.isEmpty
-    if isContinued, !names.contains("config.yaml"), !names.contains("checkpoints"), !names.contains("log.txt") {
-      throw RunError(
-        .configuration, "--run \(path) holds \(names[0]) and no run; name a folder that a run may have for itself")
-    }
+    isContinued = try RunDirectory.holdsRun(path, resume: resume)
     do throws(SystemFailure) { try Files.makeFolders("\(path)/checkpoints") } catch { throw RunError(error) }
     log = try RunLog("\(path)/log.txt")
   }
@@ -123,13 +117,17 @@ extension RunDirectory {
     return path
   }
 
-  private static func refuseExisting(_ path: String) throws(RunError) {
-    guard let first = Files.names(in: path).first(where: { $0 != lockName }) else { return }
-    let holdsRun = ["config.yaml", "checkpoints", "log.txt"].contains { Files.kind(of: "\(path)/\($0)") != nil }
-    throw RunError(
-      .configuration,
-      holdsRun
-        ? "--run \(path) holds a run already; add --resume to go on with it, or name another folder"
-        : "--run \(path) holds \(first); name a folder that a run may have for itself")
+  /// Whether a folder holds a run; one that may not be touched, or holds anything else, is an error.
+  private static func holdsRun(_ path: String, resume: Bool) throws(RunError) -> Bool {
+    guard let first = Files.names(in: path).first(where: { $0 != lockName }) else { return false }
+    guard ["config.yaml", "checkpoints", "log.txt"].contains(where: { Files.kind(of: "\(path)/\($0)") != nil }) else {
+      throw RunError(
+        .configuration, "--run \(path) holds \(first) and no run; name a folder that a run may have for itself")
+    }
+    guard resume else {
+      throw RunError(
+        .configuration, "--run \(path) holds a run already; add --resume to go on with it, or name another folder")
+    }
+    return true
   }
 }
