@@ -99,7 +99,7 @@ struct BadLayerTests {
     Case("mlp", Sample.text, "mlp", "embedding"),
     Case("cnn", Sample.table, "cnn", "images", "20"),
     Case("cnn", Sample.text, "cnn", "embedding"),
-    Case("{name: cnn, channels: [4, 4, 4, 4]}", Sample.digits, "cnn", "max-pool", "pool4", "1×1"),
+    Case("{name: cnn, channels: [4, 4, 4, 4]}", Sample.digits, "cnn", "max-pool", "1×1"),
     Case("vgg11", Sample.mnist, "vgg11", "max-pool", "1×1"),
     Case("resnet20", Sample.table, "resnet20", "images"),
     Case("gpt", Sample.digits, "gpt", "tokens", "tinyshakespeare"),
