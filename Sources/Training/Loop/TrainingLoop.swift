@@ -34,18 +34,17 @@ public final class TrainingLoop {
   private var version = 0
   /// Who follows the run; rank 0's only.
   public var observers: [any TrainingObserver]
-  private let checkpoints: Checkpoints?
+  private var checkpoints: Checkpoints?
+  private var notes: [String] = []
   private var trainingSeconds: Double { progress.seconds }
 
-  /// Builds everything a rank needs.  All ranks call it together; `runDirectory` and `observers` are rank 0's.  With
-  /// `resume` the newest whole checkpoint of the run is continued from.
+  /// Builds everything a rank needs and makes sure that ranks, shards, data and weights go together, before anything is
+  /// written.  All ranks call it together; `observers` are rank 0's.
   public init(
-    _ prepared: PreparedExperiment, _ base: any Communicator, runDirectory: RunDirectory? = nil, resume: Bool = false,
-    observers: [any TrainingObserver] = []
+    _ prepared: PreparedExperiment, _ base: any Communicator, observers: [any TrainingObserver] = []
   ) throws(RunError) {
     self.prepared = prepared
     self.observers = observers
-    checkpoints = runDirectory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
     experiment = prepared.experiment
     let options = experiment.training
     let communicator = MeteredCommunicator(base)
@@ -105,19 +104,25 @@ public final class TrainingLoop {
     } catch {
       throw RunError(error)
     }
-    if resume { try restore() }
   }
 
   deinit { team.end() }
+
+  /// Keeps the run's checkpoints in a directory, which is rank 0's; with `resume` continues from the newest whole one.  All
+  /// ranks call it together, before `run`.
+  public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
+    checkpoints = directory.map { Checkpoints($0.checkpointsPath, keep: experiment.checkpoint.keep) }
+    if resume { try restore() }
+  }
 
   /// Continues from the newest whole checkpoint: rank 0 reads it and tells the others.
   private func restore() throws(RunError) {
     try Agreement.together(communicator.base) { () throws(RunError) in
       guard let checkpoints else { return }
       let newest = checkpoints.newestValid()
-      for warning in newest.warnings { observe { $0.noted(warning) } }
+      notes = newest.warnings
       guard let checkpoint = newest.checkpoint else {
-        return observe { $0.noted("no usable checkpoint: training starts from the beginning") }
+        return notes.append("no usable checkpoint: training starts from the beginning")
       }
       do throws(CheckpointError) {
         try checkpoint.load(into: store, states: optimizerStates)
@@ -141,6 +146,7 @@ public final class TrainingLoop {
       try synchroniseParameters()
       try makeWorkers()
       observe { $0.began(start) }
+      for note in notes { observe { $0.noted(note) } }
       let summary = try train()
       observe { $0.ended() }
       return summary
@@ -155,16 +161,16 @@ public final class TrainingLoop {
     while progress.step < totalSteps, !isStopping {
       let record = try step()
       let isStopRequested = lastStop
-      let isLast = progress.step == totalSteps || isStopRequested
+      let isLast = progress.step == totalSteps
       observe { $0.stepEnded(record) }
-      let isDue = isDue(experiment.training.evaluate)
-      if isDue || isLast, !isStopRequested {
+      // Also when asked to stop: what it decides belongs to this step, and no later one makes up for it.
+      if isDue(experiment.training.evaluate) || isLast {
         let results = try evaluate()
         test = results.last
         isStopping = try judge(results)
       }
-      if isLast || isStopping || isCheckpointDue { try save() }
-      if isStopRequested {
+      if isLast || isStopping || isStopRequested || isCheckpointDue { try save() }
+      if isStopRequested, !isLast, !isStopping {
         throw RunError(
           .stopped, "stopped by a signal after step \(progress.step); the state is saved, --resume continues")
       }
@@ -261,8 +267,9 @@ public final class TrainingLoop {
   private func clipScale(_ gradients: Storage, _ loss: Double) throws(RunError) -> Float {
     guard loss.isFinite else {
       throw RunError(
-        .diverged, "the loss of step \(progress.step + 1) is \(loss); lower optimizer.learning-rate or look at the data"
-      )
+        .diverged,
+        "the loss of step \(progress.step + 1) is \(loss.isNaN ? "not a number" : "infinite"); lower "
+          + "optimizer.learning-rate or look at the data")
     }
     guard let limit = experiment.training.clip else { return 1 }
     clipper.measure(gradients.base, range: 0..<store.layout.parameterCount)
