@@ -47,6 +47,7 @@ let package = Package(
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CZip", pkgConfig: "libzip"),
     .systemLibrary(name: "CSodium"),
+    .systemLibrary(name: "CProcessor"),
 
     room("Configuration", "CYAML"),
     room("Tensors", "Configuration", "COneDNN", "COpenBLAS"),
@@ -65,7 +66,7 @@ let package = Package(
       name: "nndist",
       dependencies: [
         "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Communication",
-        "MPICommunication", "Training", "Reporting",
+        "MPICommunication", "Training", "Reporting", "CProcessor",
       ], swiftSettings: settings),
 
     tests("ConfigurationTests", "Configuration"),

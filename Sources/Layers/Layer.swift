@@ -6,6 +6,9 @@ public protocol Layer: Sendable {
   /// What it makes of one sample.
   var output: Signal { get }
 
+  /// What it is called in tables; by default its type's name, in the style of configurations.
+  var kind: String { get }
+
   /// Records what it does to a batch: `x` is `[batch] + input`, the result `[batch] + output`.
   func record(_ x: Value, _ recorder: Recorder) -> Value
 }

@@ -26,7 +26,7 @@ public final class MPIEnvironment {
         .library(Int(provided)), "this MPI allows calls from its main thread only; nndist needs MPI_THREAD_SERIALIZED")
     }
     world = MPICommunicator(try MPIGroup(nndist_mpi_world()), FlightDeck(patience: patience))
-    library = MPIEnvironment.text(Int(MPI_MAX_LIBRARY_VERSION_STRING)) { MPI_Get_library_version($0, $1) }
+    library = MPIEnvironment.libraryVersion
     host = MPIEnvironment.text(Int(MPI_MAX_PROCESSOR_NAME)) { MPI_Get_processor_name($0, $1) }
   }
 
@@ -51,6 +51,11 @@ public final class MPIEnvironment {
     MPI_Finalized(&ended)
     if started != 0 && ended == 0 { MPI_Abort(nndist_mpi_world(), CInt(code)) }
     _exit(CInt(code))
+  }
+
+  /// The library and its version, in one line; MPI need not have been started.
+  public static var libraryVersion: String {
+    text(Int(MPI_MAX_LIBRARY_VERSION_STRING)) { MPI_Get_library_version($0, $1) }
   }
 
   private static func text(

@@ -9,6 +9,8 @@ import Tensors
 public protocol UpdateRule: Sendable {
   /// What configurations call it.
   static var name: String { get }
+  /// What it does, in a sentence.
+  static var help: String { get }
   /// The learning rate where none is given.
   static var defaultLearningRate: Double { get }
 

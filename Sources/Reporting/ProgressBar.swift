@@ -27,11 +27,11 @@ public final class ProgressBar: TrainingObserver {
     let team =
       start.threads == 1
       ? "\(plural(start.ranks, "rank"))" : "\(plural(start.ranks, "rank")) × \(start.threads) threads"
-    line("\(bold(start.name)): \(start.model), \(grouped(start.parameters)) parameters")
-    line("data: \(start.data), \(grouped(start.samples)) training samples")
+    line("\(bold(start.name)): \(start.model), \(Numerals.grouped(start.parameters)) parameters")
+    line("data: \(start.data), \(Numerals.grouped(start.samples)) training samples")
     line(
-      "\(team), batch \(start.batch) in \(plural(start.shards, "shard")), \(grouped(start.totalSteps)) steps"
-        + (start.firstStep > 0 ? ", continuing after step \(grouped(start.firstStep))" : ""))
+      "\(team), batch \(start.batch) in \(plural(start.shards, "shard")), \(Numerals.grouped(start.totalSteps)) steps"
+        + (start.firstStep > 0 ? ", continuing after step \(Numerals.grouped(start.firstStep))" : ""))
   }
 
   /// Draws the bar, ten times a second at most.
@@ -96,16 +96,6 @@ public final class ProgressBar: TrainingObserver {
   private func bold(_ text: String) -> String { hasColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
   private func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-
-  /// `1,234,567`.
-  private func grouped(_ number: Int) -> String {
-    var text = ""
-    for (index, digit) in String(number).reversed().enumerated() {
-      if index > 0, index % 3 == 0, digit != "-" { text.append(",") }
-      text.append(digit)
-    }
-    return String(text.reversed())
-  }
 
   private func compact(_ rate: Double) -> String {
     rate >= 10_000 ? String(format: "%.0fk", rate / 1000) : String(format: "%.0f", rate)

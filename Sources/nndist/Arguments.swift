@@ -8,9 +8,12 @@ struct Flag: Sendable {
   let value: String?
   let help: String
   let repeats: Bool
+  /// A name of one letter: `-o`.
+  let short: String?
 
-  init(_ name: String, _ value: String? = nil, _ help: String, repeats: Bool = false) {
+  init(_ name: String, _ value: String? = nil, _ help: String, repeats: Bool = false, short: String? = nil) {
     self.name = name
+    self.short = short
     self.value = value
     self.help = help
     self.repeats = repeats
@@ -46,10 +49,10 @@ struct Arguments: Sendable {
         continue
       }
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      guard let flag = verb.flags.first(where: { $0.name == parts[0] }) else {
+      guard let flag = verb.flags.first(where: { $0.name == parts[0] || $0.short == parts[0] }) else {
         let known = verb.flags.map(\.name)
-        let meant = nearest(parts[0], among: known).map { "; did you mean \($0)?" }
-        throw RunError(.usage, "\(verb.name) has no flag \(parts[0])" + (meant ?? "; see nndist help \(verb.name)"))
+        let meant = nearest(parts[0], among: known).map { "did you mean \($0)?" }
+        throw RunError(.usage, "\(verb.name) has no flag \(parts[0]); " + (meant ?? "see nndist help \(verb.name)"))
       }
       if values[flag.name] != nil, !flag.repeats { throw RunError(.usage, "\(flag.name) is given twice") }
       if flag.value == nil {

@@ -1,33 +1,37 @@
 /// The texts of `--help`.
 enum HelpText {
   static var overview: String {
-    let width = Verbs.all.map { $0.usage.count }.max() ?? 0
-    let verbs = Verbs.all.map { verb in
-      "  nndist " + verb.usage + String(repeating: " ", count: width - verb.usage.count + 3) + verb.summary
-    }
-    return """
-      nndist trains neural networks on many CPU ranks.
+    """
+    nndist trains neural networks on many CPU ranks.
 
-      \(verbs.joined(separator: "\n"))
+    \(Terminal.bold("Verbs"))
+    \(Layout.glossary(Verbs.all.map { ($0.usage, $0.summary) }, width: width(Verbs.all.map { $0.usage })))
 
-      One configuration gives the same bits with every verb:
-        nndist train configs/digits-mlp.yaml                   one process
-        launch/mpirun -n 2 nndist train configs/digits-mlp.yaml   MPI ranks
-        nndist simulate configs/digits-mlp.yaml --ranks 2      ranks as threads
+    \(Terminal.bold("Topics")) of nndist help
+    \(Layout.glossary(HelpTopic.all.map { ($0.name, $0.summary) }))
 
-      nndist VERB --help shows a verb's flags; nndist help config every key of a configuration.
-      """
+    \(Terminal.bold("Start here"))
+      nndist train configs/digits-mlp.yaml                      one process, a few seconds
+      launch/mpirun -n 2 nndist train configs/digits-mlp.yaml   two MPI ranks: the same bits
+      nndist simulate configs/digits-mlp.yaml --ranks 4         four ranks as threads: the same bits
+
+    nndist VERB --help shows a verb's flags, nndist help config every key of a configuration.
+    """
   }
 
   static func of(_ verb: any Verb.Type) -> String {
-    let width = verb.flags.map { title($0).count }.max() ?? 0
-    let flags = verb.flags.map { flag in
-      "  " + title(flag) + String(repeating: " ", count: width - title(flag).count + 3) + flag.help
-    }
-    return
-      (["nndist \(verb.usage)", "", verb.summary]
-      + (verb.details.isEmpty ? [] : ["", verb.details]) + (flags.isEmpty ? [] : [""] + flags)).joined(separator: "\n")
+    let flags = verb.flags.map { (title($0), $0.help) } + [("--help", "this page")]
+    var parts = [Terminal.bold("nndist \(verb.usage)") + "\n" + Layout.wrapped(sentence(verb.summary))]
+    if !verb.details.isEmpty { parts.append(Layout.wrapped(verb.details)) }
+    parts.append(Terminal.bold("Flags") + "\n" + Layout.glossary(flags))
+    return parts.joined(separator: "\n\n")
   }
 
-  private static func title(_ flag: Flag) -> String { flag.name + (flag.value.map { " " + $0 } ?? "") }
+  private static func width(_ terms: [String]) -> Int { terms.map(\.count).max() ?? 0 }
+
+  private static func sentence(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() + "." }
+
+  private static func title(_ flag: Flag) -> String {
+    (flag.short.map { $0 + ", " } ?? "") + flag.name + (flag.value.map { " " + $0 } ?? "")
+  }
 }

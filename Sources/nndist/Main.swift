@@ -1,3 +1,4 @@
+import CProcessor
 import Configuration
 import Glibc
 import Training
@@ -6,22 +7,39 @@ import Training
 @main
 struct Main {
   static func main() {
+    // Before anything that the compiler may have turned into vector instructions.
+    if let missing = nndist_missing_instructions() { refuse(missing) }
     // A reader that went away (`| head`) is an error of a write, not a signal that kills.
     signal(SIGPIPE, SIG_IGN)
     exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
   }
 
+  /// Ends a program that was compiled for another CPU: one line in place of an illegal instruction.
+  @inline(never)
+  private static func refuse(_ missing: UnsafePointer<CChar>) -> Never {
+    for part in [
+      "nndist: error: this CPU lacks ", String(cString: missing),
+      ", which this program was compiled for; build it on this machine, or with NNDIST_MARCH=x86-64-v3\n",
+    ] { part.withCString { _ = write(STDERR_FILENO, $0, strlen($0)) } }
+    exit(ExitCode.internalError.rawValue)
+  }
+
+  @inline(never)
   private static func run(_ words: [String]) -> ExitCode {
     do throws(RunError) {
       guard let word = words.first, !["--help", "-h"].contains(word) else {
         Output.line(HelpText.overview)
         return words.isEmpty ? .usage : .done
       }
+      if word == "--version" || word == "-V" {
+        Output.line(Version.text)
+        return .done
+      }
       guard let verb = Verbs.all.first(where: { $0.name == word }) else {
         let meant = nearest(word, among: Verbs.all.map { $0.name }).map { "did you mean `\($0)`?" }
         throw RunError(.usage, "`\(word)` is no verb; \(meant ?? "see nndist --help")")
       }
-      if words.dropFirst().contains(where: { ["--help", "-h"].contains($0) }) {
+      if words.dropFirst().prefix(while: { $0 != "--" }).contains(where: { ["--help", "-h"].contains($0) }) {
         Output.line(HelpText.of(verb))
         return .done
       }
@@ -40,11 +58,24 @@ enum Output {
     put(text + "\n", to: STDOUT_FILENO)
   }
 
+  /// A text on standard output that ends its lines itself.
+  static func text(_ text: String) { put(text, to: STDOUT_FILENO) }
+
+  /// A term of a result and what it says, in a column of its own.
+  static func result(_ term: String, _ text: String) {
+    let indent = 11
+    let lines = Layout.wrapped(text, indent: indent)
+    line(term + lines.dropFirst(min(term.count, indent)))
+  }
+
   /// One line on standard error.
   static func error(_ error: RunError, rank: Int? = nil) {
     let who = rank.map { "[rank \($0)] " } ?? ""
     put("nndist: \(who)error: \(error.message)\n", to: STDERR_FILENO)
   }
+
+  /// A line on standard error that the next one replaces; for terminals.
+  static func progress(_ text: String) { put("\r\u{1B}[K" + text, to: STDERR_FILENO) }
 
   /// A line on standard error that is no error.
   static func note(_ text: String) { put("nndist: \(text)\n", to: STDERR_FILENO) }
@@ -57,5 +88,14 @@ enum Output {
       if written < 0, errno != EINTR { return }
       rest = rest.dropFirst(max(0, written))
     }
+  }
+}
+
+/// Seconds of a clock that never jumps.
+enum Clock {
+  static var seconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 }

@@ -75,6 +75,38 @@ struct ConvolutionTests {
     }
   }
 
+  /// Weights that are themselves computed, such as masked ones, pass their gradient on.
+  @Test(arguments: Compute.Backend.allCases)
+  func computedWeightsGetGradients(_ backend: Compute.Backend) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    expectGradientsMatchDifferences(
+      [.random([3, 5, 7, 3], 1), .random([16, 3, 3, 3], 2), .random([16, 3, 3, 3], 3)], compute: compute
+    ) { recorder, p in recorder.convolution(p[0], recorder.add(p[1], p[2]), padding: 1) }
+  }
+
+  /// Sums over 50,000 pixels, all of one sign, are as good as sums over few.
+  @Test(arguments: Compute.Backend.allCases, [1, 3, 16])
+  func longSumsKeepTheirDigits(_ backend: Compute.Backend, _ channels: Int) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    let x = Array32.random([64, 28, 28, channels], 1)
+    let count = 64 * 28 * 28 * 8
+    let dy = Array32.random([count], 2).scalars.map { abs($0) }
+    let run = Harness(
+      [x, .random([8, channels, 1, 1], 3), .random([8], 4)], weights: dy, compute: compute
+    ) { recorder, p in recorder.convolution(p[0], p[1], bias: p[2]) }
+    var weight = [Double](repeating: 0, count: 8 * channels), bias = [Double](repeating: 0, count: 8)
+    for (index, gradient) in dy.enumerated() {
+      let (pixel, out) = index.quotientAndRemainder(dividingBy: 8)
+      bias[out] += Double(gradient)
+      for c in 0..<channels { weight[out * channels + c] += Double(gradient) * Double(x.scalars[pixel * channels + c]) }
+    }
+    // Rounding errors of weight gradients are measured against the sizes summed, about count · 0.8.
+    for (made, exact) in zip(run.gradients[1], weight) { #expect(abs(Double(made) - exact) < 2e-6 * 50_000) }
+    for (made, exact) in zip(run.gradients[2], bias) { #expect(abs(Double(made) - exact) < 5e-7 * exact) }
+  }
+
   /// A pixel that is not a number reaches exactly the outputs that see it, also through weights that are zero.
   @Test(arguments: Compute.Backend.allCases, cases)
   func aPixelThatIsNoNumberReachesTheOutputsThatSeeIt(_ backend: Compute.Backend, _ size: Case) throws {

@@ -41,6 +41,7 @@ struct ActivationLayer: Layer {
   let activation: Activation
   let alpha: Float
   let approximate: Bool
+  var kind: String { activation.rawValue }
 
   func record(_ x: Value, _ recorder: Recorder) -> Value {
     switch activation {

@@ -24,6 +24,11 @@ public struct Residual: Layer {
 
   static let kind = LayerKind("residual", shorthand: "layers", "Adds its input to what its layers make of it.") {
     (options, input, scope) throws(ConfigurationError) in
+    if options.isDocumenting {
+      _ = options.node("layers", "the layers")
+      _ = options.node("shortcut", "layers on the other path, where the shape changes; none unless given")
+      return Residual(Sequential([], input: input), input: input)
+    }
     let inner = try options.layers("layers", "the layers", input, &scope)
     var shortcut: Sequential?
     if options.has("shortcut") {

@@ -19,7 +19,7 @@ public struct ModelConfiguration: Sendable {
     let help = "a model's name, {name: …, options}, or {layers: […]}"
     let names = ModelCatalog.all.map(\.name)
     path = options.keyPath.isEmpty ? key : "\(options.keyPath).\(key)"
-    guard let node = options.node(key, help) else {
+    guard let node = options.node(key, help) ?? (options.isDocumenting ? Node.text(names[0]) : nil) else {
       throw options.error("\(path) is missing; models are \(names.joined(separator: ", ")), or {layers: […]}")
     }
     let map: Node

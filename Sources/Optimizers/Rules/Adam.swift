@@ -12,6 +12,8 @@ import Glibc
 public struct Adam: UpdateRule {
   /// What configurations call it.
   public static let name = "adam"
+  /// What it does, in a sentence.
+  public static let help = "Adam: steps scaled by running means of gradients and their squares (Kingma & Ba 2015)"
   /// PyTorch's.
   public static let defaultLearningRate = 1e-3
 

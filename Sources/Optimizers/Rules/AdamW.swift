@@ -5,6 +5,8 @@ import Configuration
 public struct AdamW: UpdateRule {
   /// What configurations call it.
   public static let name = "adamw"
+  /// What it does, in a sentence.
+  public static let help = "Adam with weight decay of its own, decoupled from gradients (Loshchilov & Hutter 2019)"
   /// PyTorch's.
   public static let defaultLearningRate = 1e-3
 

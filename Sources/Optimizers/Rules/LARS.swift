@@ -11,6 +11,8 @@ import Configuration
 public struct LARS: UpdateRule {
   /// What configurations call it.
   public static let name = "lars"
+  /// What it does, in a sentence.
+  public static let help = "SGD with a rate for each parameter tensor, for large batches (You et al. 2017)"
   /// At which a layer moves by `trust` of its norm in the first step.
   public static let defaultLearningRate = 1.0
 

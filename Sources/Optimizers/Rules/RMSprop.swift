@@ -14,6 +14,8 @@ import Configuration
 public struct RMSprop: UpdateRule {
   /// What configurations call it.
   public static let name = "rmsprop"
+  /// What it does, in a sentence.
+  public static let help = "steps scaled by a running mean of squared gradients (Hinton 2012)"
   /// PyTorch's.
   public static let defaultLearningRate = 1e-2
 

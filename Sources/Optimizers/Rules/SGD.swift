@@ -10,6 +10,8 @@ import Configuration
 public struct SGD: UpdateRule {
   /// What configurations call it.
   public static let name = "sgd"
+  /// What it does, in a sentence.
+  public static let help = "stochastic gradient descent, with momentum or without"
   /// PyTorch's.
   public static let defaultLearningRate = 1e-3
 

@@ -4,6 +4,8 @@ import Configuration
 public struct ConstantSchedule: Schedule {
   /// What configurations call it.
   public static let name = "constant"
+  /// What it does, in a sentence.
+  public static let help = "the same rate throughout"
 
   let learningRate: Double
 

@@ -6,6 +6,8 @@ import Glibc
 public struct CosineSchedule: Schedule {
   /// What configurations call it.
   public static let name = "cosine"
+  /// What it does, in a sentence.
+  public static let help = "the rate falls along half a cosine (Loshchilov & Hutter 2017)"
 
   let learningRate: Double
   let minimum: Double

@@ -6,6 +6,8 @@ import Glibc
 public struct OneCycleSchedule: Schedule {
   /// What configurations call it.
   public static let name = "one-cycle"
+  /// What it does, in a sentence.
+  public static let help = "the rate rises, then falls to almost nothing (Smith & Topin 2018)"
   /// It rises by itself.
   public static let allowsWarmup = false
 

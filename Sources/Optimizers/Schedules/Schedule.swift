@@ -4,6 +4,8 @@ import Configuration
 public protocol Schedule: Sendable {
   /// What configurations call it.
   static var name: String { get }
+  /// What it does, in a sentence.
+  static var help: String { get }
 
   /// Reads the schedule's own keys; `learningRate` is the rate that it starts from or rises to.
   init(options: inout Options, learningRate: Double) throws(ConfigurationError)

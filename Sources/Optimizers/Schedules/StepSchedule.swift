@@ -6,6 +6,8 @@ import Glibc
 public struct StepSchedule: Schedule {
   /// What configurations call it.
   public static let name = "step"
+  /// What it does, in a sentence.
+  public static let help = "the rate falls by a factor every so many epochs, or at given ones"
 
   let learningRate: Double
   let every: Double?

@@ -1,7 +1,28 @@
 import COneDNN
 
 /// What the calls of oneDNN share.
-enum OneDNN {
+public enum OneDNN {
+  /// The version of the library, as `2.6.0`.
+  public static var version: String {
+    guard let version = dnnl_version()?.pointee else { return "?" }
+    return "\(version.major).\(version.minor).\(version.patch)"
+  }
+
+  /// The largest instruction set that it uses on this CPU.
+  public static var instructionSet: String {
+    switch dnnl_get_effective_cpu_isa() {
+    case dnnl_cpu_isa_sse41: "SSE4.1"
+    case dnnl_cpu_isa_avx: "AVX"
+    case dnnl_cpu_isa_avx2: "AVX2"
+    case dnnl_cpu_isa_avx2_vnni: "AVX2, VNNI"
+    case dnnl_cpu_isa_avx512_core: "AVX-512"
+    case dnnl_cpu_isa_avx512_core_vnni: "AVX-512, VNNI"
+    case dnnl_cpu_isa_avx512_core_bf16: "AVX-512, bfloat16"
+    case dnnl_cpu_isa_avx512_core_amx: "AVX-512, AMX"
+    default: "all there is"
+    }
+  }
+
   /// An engine: immutable once made, and oneDNN lets all threads use it.
   struct Engine: @unchecked Sendable {
     let handle: dnnl_engine_t
@@ -67,8 +88,10 @@ final class Primitive: @unchecked Sendable {  // oneDNN's primitives are immutab
     dnnl_primitive_desc_destroy(description)
   }
 
-  /// Attributes of every primitive: scratch memory comes from the caller.
+  /// Attributes of every primitive: scratch memory comes from the caller.  Work is divided among threads when a primitive is
+  /// made, not when it runs, so the making thread must be limited to one.
   private static func withAttributes<Result>(_ body: (dnnl_primitive_attr_t) -> Result) -> Result {
+    LibraryThreads.limitToOne()
     var attributes: dnnl_primitive_attr_t?
     OneDNN.expect(dnnl_primitive_attr_create(&attributes), "attributes")
     defer { dnnl_primitive_attr_destroy(attributes) }

@@ -5,14 +5,15 @@ final class OneDNNConvolution: ConvolutionLibrary {
   private let shape: ConvolutionShape
   private let forwardPrimitive: Primitive
   private let forwardWeights: MemoryFormat
-  private let inputPrimitive: Primitive
-  private let inputWeights: MemoryFormat
+  private let inputPrimitive: Primitive?
+  private let inputWeights: MemoryFormat?
   private let plainWeights: MemoryFormat
   private let imageFormat: MemoryFormat
   private let resultFormat: MemoryFormat
   private let biasFormat: MemoryFormat
 
-  init(_ shape: ConvolutionShape, hasBias: Bool) {
+  /// Prepares the gradient of the input only if `needsInputGradient`: making a primitive takes about a millisecond.
+  init(_ shape: ConvolutionShape, hasBias: Bool, needsInputGradient: Bool) {
     self.shape = shape
     imageFormat = MemoryFormat([shape.batch, shape.inputs, shape.height, shape.width], dnnl_nhwc)
     resultFormat = MemoryFormat([shape.batch, shape.outputs, shape.outputHeight, shape.outputWidth], dnnl_nhwc)
@@ -20,8 +21,10 @@ final class OneDNNConvolution: ConvolutionLibrary {
     plainWeights = OneDNNConvolution.weights(shape, any: false)
     forwardPrimitive = OneDNNConvolution.forward(shape, imageFormat, resultFormat, hasBias ? biasFormat : nil)
     forwardWeights = forwardPrimitive.format(dnnl_query_weights_md)
-    inputPrimitive = OneDNNConvolution.inputGradient(shape, imageFormat, resultFormat, forwardPrimitive)
-    inputWeights = inputPrimitive.format(dnnl_query_weights_md)
+    inputPrimitive =
+      needsInputGradient
+      ? OneDNNConvolution.inputGradient(shape, imageFormat, resultFormat, forwardPrimitive) : nil
+    inputWeights = inputPrimitive?.format(dnnl_query_weights_md)
   }
 
   private static func weights(_ shape: ConvolutionShape, any: Bool) -> MemoryFormat {
@@ -72,27 +75,27 @@ final class OneDNNConvolution: ConvolutionLibrary {
     return .make(descriptor, hint: forward, "the input gradient of a convolution \(shape)")
   }
 
-  private func weightGradient(hasBias: Bool) -> Primitive {
+  /// Without the bias, whose gradient oneDNN sums in one long chain of Float32: seven digits become five.
+  private func weightGradient() -> Primitive {
     var descriptor = dnnl_convolution_desc_t()
     var (image, result) = (imageFormat.description, resultFormat.description)
     var weights = OneDNNConvolution.weights(shape, any: true).description
-    var bias = biasFormat.description
     let steps = Steps(shape)
-    let status = withUnsafePointer(to: &bias) { bias in
-      dnnl_dilated_convolution_backward_weights_desc_init(
-        &descriptor, dnnl_convolution_direct, &image, &weights, hasBias ? bias : nil, &result, steps.strides,
-        steps.dilations, steps.padding, steps.padding)
-    }
+    let status = dnnl_dilated_convolution_backward_weights_desc_init(
+      &descriptor, dnnl_convolution_direct, &image, &weights, nil, &result, steps.strides, steps.dilations,
+      steps.padding, steps.padding)
     OneDNN.expect(status, "the weight gradient of a convolution \(shape)")
     return .make(descriptor, hint: forwardPrimitive, "the weight gradient of a convolution \(shape)")
   }
 
   var packedBytes: Int? { forwardWeights.isSame(as: plainWeights) ? nil : forwardWeights.bytes }
-  var packedGradientBytes: Int? { inputWeights.isSame(as: plainWeights) ? nil : inputWeights.bytes }
-  var packsOnce: Bool { forwardWeights.isSame(as: inputWeights) }
+  var packedGradientBytes: Int? {
+    inputWeights.flatMap { $0.isSame(as: plainWeights) ? nil : $0.bytes }
+  }
+  var packsOnce: Bool { inputWeights.map(forwardWeights.isSame) ?? true }
 
   func pack(forGradient: Bool) -> Lowering {
-    let (plain, packed) = (plainWeights, forGradient ? inputWeights : forwardWeights)
+    let (plain, packed) = (plainWeights, forGradient ? inputWeights ?? forwardWeights : forwardWeights)
     let primitive = Primitive.reorder(from: plain, to: packed)
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(primitive, [(DNNL_ARG_SRC_0, plain), (DNNL_ARG_DST_0, packed)])
@@ -125,6 +128,9 @@ final class OneDNNConvolution: ConvolutionLibrary {
   }
 
   func inputGradient() -> Lowering {
+    guard let inputPrimitive, let inputWeights else {
+      preconditionFailure("the input gradient of a convolution \(shape) made without one")
+    }
     let (primitive, formats) = (inputPrimitive, (resultFormat, inputWeights, imageFormat))
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(
@@ -143,34 +149,33 @@ final class OneDNNConvolution: ConvolutionLibrary {
   }
 
   func weightGradient(hasBias: Bool, accumulatesWeight: Bool, accumulatesBias: Bool) -> Lowering {
-    let primitive = weightGradient(hasBias: hasBias)
+    let primitive = weightGradient()
     let (plain, packed) = (plainWeights, primitive.format(dnnl_query_diff_weights_md))
-    let (image, result, biasFormat) = (imageFormat, resultFormat, biasFormat)
+    let (image, result) = (imageFormat, resultFormat)
     let isPlain = packed.isSame(as: plain)
     let reorder = isPlain ? nil : Primitive.reorder(from: packed, to: plain)
-    let (count, outputs) = (shape.weightCount, shape.outputs)
+    let count = shape.weightCount
+    let tiles = ChannelTiles(rows: shape.batch * shape.outputHeight * shape.outputWidth, channels: shape.outputs)
 
-    // Scratch: what oneDNN works with, the gradient as it makes it, and plain copies of what is added to others.
+    // Scratch: what oneDNN works with, the gradient as it makes it, a plain copy if that is added to another, sums.
     let packedStart = PoolPlan.aligned(max(primitive.scratchBytes, reorder?.scratchBytes ?? 0))
     let plainStart = packedStart + (isPlain ? 0 : PoolPlan.aligned(packed.bytes))
     let biasStart = plainStart + (accumulatesWeight ? PoolPlan.aligned(plain.bytes) : 0)
-    let bytes = biasStart + (accumulatesBias ? PoolPlan.aligned(biasFormat.bytes) : 0)
+    let bytes = biasStart + (hasBias ? tiles.scratchBytes(sums: 1, factors: 0) : 0)
     return Lowering(scratchBytes: bytes) { at in
       let call = PrimitiveCall(
         primitive,
-        [(DNNL_ARG_DIFF_DST_0, result), (DNNL_ARG_SRC_0, image), (DNNL_ARG_DIFF_WEIGHTS_0, packed)]
-          + (hasBias ? [(DNNL_ARG_DIFF_BIAS, biasFormat)] : []))
+        [(DNNL_ARG_DIFF_DST_0, result), (DNNL_ARG_SRC_0, image), (DNNL_ARG_DIFF_WEIGHTS_0, packed)])
       let unpack = reorder.map { PrimitiveCall($0, [(DNNL_ARG_SRC_0, packed), (DNNL_ARG_DST_0, plain)]) }
       let (dy, x, dweight, scratch) = (at.inputs[0], at.inputs[1], at.outputs[0], at.scratch)
       let dbias = hasBias ? at.outputs[1] : dweight
       let made = accumulatesWeight ? scratch.advanced(by: plainStart) : dweight
       let raw = isPlain ? made : scratch.advanced(by: packedStart)
-      let madeBias = accumulatesBias ? scratch.advanced(by: biasStart) : dbias
+      let sums = scratch.advanced(by: biasStart)
       return { run in
         call.place(0, run.bytes(dy))
         call.place(1, run.bytes(x))
         call.place(2, run.bytes(raw))
-        if hasBias { call.place(3, run.bytes(madeBias)) }
         call.execute(scratch: run.bytes(scratch))
         if let unpack {
           unpack.place(0, run.bytes(raw))
@@ -178,7 +183,7 @@ final class OneDNNConvolution: ConvolutionLibrary {
           unpack.execute(scratch: run.bytes(scratch))
         }
         if accumulatesWeight { Elementwise.add(run[dweight], run[made], run[dweight], count) }
-        if hasBias && accumulatesBias { Elementwise.add(run[dbias], run[madeBias], run[dbias], outputs) }
+        if hasBias { tiles.sum(run[dy], into: run[dbias], accumulate: accumulatesBias, sums: run.doubles(sums)) }
       }
     }
   }

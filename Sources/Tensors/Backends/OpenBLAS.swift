@@ -15,6 +15,8 @@ public struct OpenBLAS: Sendable {
     ) -> Void
   /// The kernels it took: `SkylakeX`, `Haswell`, ….
   public let coreType: String
+  /// Its version, and how it was built, in its own words.
+  public let configuration: String
 
   /// The library, or why it could not be loaded.
   public static let loaded: Result<OpenBLAS, LibraryError> = Result { () throws(LibraryError) in try load() }
@@ -30,12 +32,13 @@ public struct OpenBLAS: Sendable {
       throw LibraryError(message: "OpenBLAS cannot be loaded (\(String(cString: dlerror()))); install libopenblas-dev")
     }
     guard let sgemm = dlsym(library, "cblas_sgemm"), let threads = dlsym(library, "openblas_set_num_threads"),
-      let core = dlsym(library, "openblas_get_corename")
+      let core = dlsym(library, "openblas_get_corename"), let configuration = dlsym(library, "openblas_get_config")
     else { throw LibraryError(message: "libopenblas.so.0 lacks cblas_sgemm; install Debian's libopenblas-dev") }
     unsafeBitCast(threads, to: nndist_openblas_set_num_threads.self)(1)
     return OpenBLAS(
       sgemm: unsafeBitCast(sgemm, to: nndist_cblas_sgemm.self),
-      coreType: String(cString: unsafeBitCast(core, to: nndist_openblas_get_corename.self)()!))
+      coreType: String(cString: unsafeBitCast(core, to: nndist_openblas_get_text.self)()!),
+      configuration: String(cString: unsafeBitCast(configuration, to: nndist_openblas_get_text.self)()!))
   }
 }
 

@@ -18,18 +18,17 @@ enum AttentionRows {
     _ scores: UnsafeMutablePointer<Float>, rows: Int, keys: Int, stride: Int, visible: Int, causal: Bool,
     inverses: UnsafeMutablePointer<Float>, logSums: UnsafeMutablePointer<Float>
   ) {
+    hide(scores, rows: rows, keys: keys, stride: stride, visible: visible, causal: causal)
+    for r in 0..<rows { logSums[r] = maximum(scores + r &* stride, stride) }
     for r in 0..<rows {
-      let row = scores + r &* stride
-      hide(row, from: causal ? visible &+ r : keys, count: stride)
-      let largest = maximum(row, stride)
+      let (row, largest) = (scores + r &* stride, logSums[r])
       var i = 0
       while i < stride {
         for j in 0..<16 { row[i &+ j] = Elementary.exp(row[i &+ j] - largest) }
         i &+= 16
       }
-      logSums[r] = largest
-      inverses[r] = sum(row, stride)
     }
+    for r in 0..<rows { inverses[r] = sum(scores + r &* stride, stride) }
     for r in 0..<rows {
       logSums[r] += logf(inverses[r])
       inverses[r] = 1 / inverses[r]
@@ -43,9 +42,9 @@ enum AttentionRows {
     _ scores: UnsafeMutablePointer<Float>, _ gradients: UnsafeMutablePointer<Float>, rows: Int, keys: Int, stride: Int,
     visible: Int, causal: Bool, scale: Float, logSums: UnsafePointer<Float>, products: UnsafePointer<Float>
   ) {
+    hide(scores, rows: rows, keys: keys, stride: stride, visible: visible, causal: causal)
     for r in 0..<rows {
       let (p, ds) = (scores + r &* stride, gradients + r &* stride)
-      hide(p, from: causal ? visible &+ r : keys, count: stride)
       let (logSum, product) = (logSums[r], products[r])
       var i = 0
       while i < stride {
@@ -60,18 +59,25 @@ enum AttentionRows {
     }
   }
 
-  /// Sets what a row does not see to −∞, to the end of its last vector.
+  /// Sets what rows do not see to −∞, to the end of their last vectors.
+  ///
+  /// All rows before any is read: a vector read soon after narrower writes to it waits for them.
   @inline(__always)
-  private static func hide(_ row: UnsafeMutablePointer<Float>, from seen: Int, count: Int) {
-    let raw = UnsafeMutableRawPointer(row)
-    var i = seen
-    while i & 15 != 0 {
-      row[i] = -.infinity
-      i &+= 1
-    }
-    while i < count {
-      raw.storeBytes(of: SIMD16(repeating: -.infinity), toByteOffset: i &* 4, as: SIMD16<Float>.self)
-      i &+= 16
+  private static func hide(
+    _ scores: UnsafeMutablePointer<Float>, rows: Int, keys: Int, stride: Int, visible: Int, causal: Bool
+  ) {
+    for r in 0..<rows {
+      let row = scores + r &* stride
+      let raw = UnsafeMutableRawPointer(row)
+      var i = causal ? visible &+ r : keys
+      while i & 15 != 0 {
+        row[i] = -.infinity
+        i &+= 1
+      }
+      while i < stride {
+        raw.storeBytes(of: SIMD16(repeating: -.infinity), toByteOffset: i &* 4, as: SIMD16<Float>.self)
+        i &+= 16
+      }
     }
   }
 

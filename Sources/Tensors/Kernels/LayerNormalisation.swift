@@ -51,7 +51,7 @@ enum LayerNormalisation {
       sum0 += x.lanes(i)
       i &+= 16
     }
-    var total = total(sum0 + sum1)
+    var total = (sum0 + sum1).widenedTotal
     while i < width {
       total += Double(x[i])
       i &+= 1
@@ -63,14 +63,25 @@ enum LayerNormalisation {
   @inline(__always)
   private static func deviations(_ x: UnsafePointer<Float>, _ mean: Float, _ width: Int) -> (Double, Double) {
     var (sum, squares) = (Lanes.zero, Lanes.zero)
+    var (sum1, squares1) = (Lanes.zero, Lanes.zero)
     var i = 0
+    while i &+ 32 <= width {
+      let (d, d1) = (x.lanes(i) - mean, x.lanes(i &+ 16) - mean)
+      sum += d
+      sum1 += d1
+      squares += d * d
+      squares1 += d1 * d1
+      i &+= 32
+    }
+    sum += sum1
+    squares += squares1
     while i &+ 16 <= width {
       let d = x.lanes(i) - mean
       sum += d
       squares += d * d
       i &+= 16
     }
-    var (total, totalSquares) = (total(sum), total(squares))
+    var (total, totalSquares) = (sum.widenedTotal, squares.widenedTotal)
     while i < width {
       let d = Double(x[i] - mean)
       total += d
@@ -78,11 +89,6 @@ enum LayerNormalisation {
       i &+= 1
     }
     return (total, totalSquares)
-  }
-
-  @inline(__always)
-  private static func total(_ lanes: Lanes) -> Double {
-    (SIMD8<Double>(lanes.lowHalf) + SIMD8<Double>(lanes.highHalf)).sum()
   }
 
   /// dx = (g − mean(g) − x̂ mean(g x̂)) / deviation with g = dy · weight, and, over rows, dw = Σ dy x̂ and db = Σ dy in
@@ -113,7 +119,7 @@ enum LayerNormalisation {
         db.store(db.lanes(i) + d, i)
         i &+= 16
       }
-      var (totalSum, totalProduct) = (total(sum), total(product))
+      var (totalSum, totalProduct) = (sum.widenedTotal, product.widenedTotal)
       while i < width {
         let xhat = (x[i] - mean) * inverse
         let g = weight.map { dy[i] * $0[i] } ?? dy[i]

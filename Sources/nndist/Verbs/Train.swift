@@ -6,7 +6,7 @@ import Training
 enum Train: Verb {
   static let name = "train"
   static let usage = "train CONFIG"
-  static let summary = "trains: alone, or as one of mpirun's ranks"
+  static let summary = "trains, alone or as one of mpirun's ranks"
   static let flags = TrainingRun.flags
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {

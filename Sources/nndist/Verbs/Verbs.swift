@@ -3,5 +3,13 @@ enum Verbs {
   static let all: [any Verb.Type] = [
     Train.self,
     Simulate.self,
+    Evaluate.self,
+    Predict.self,
+    Inspect.self,
+    Check.self,
+    DataVerb.self,
+    Doctor.self,
+    Help.self,
+    Bench.self,
   ]
 }

@@ -1,0 +1,161 @@
+import Datasets
+import Layers
+import Learning
+import Tensors
+
+/// Compares gradients with finite differences of the loss, tensor by tensor, along a few directions each.
+///
+/// Along a direction d the derivative is ⟨g, d⟩, and (L(w + hd) − L(w − hd)) / 2h up to h² and the rounding of L.  The
+/// directions are two complementary halves of the gradient itself, where the signal is largest and every entry counts, and
+/// one of random signs, which sees entries that are wrongly zero.  Losses are summed in Float64 over a forward pass in
+/// Float32, so a difference below its rounding counts as none; of several h the one that agrees best counts, because kinks
+/// (relu, max-pooling) spoil large steps and rounding small ones.
+public struct GradientCheck {
+  /// How a tensor's gradient compares.
+  public struct Finding: Sendable {
+    /// The parameter.
+    public let name: String
+    /// Its shape.
+    public let shape: Shape
+    /// Euclidean norm of its gradient.
+    public let norm: Double
+    /// Largest relative difference of a directional derivative, beyond what rounding explains.
+    public let error: Double
+  }
+
+  /// Relative difference up to which a gradient counts as right.
+  public static let tolerance = 0.02
+
+  private let layout: ParameterLayout
+  private let store: ParameterStore
+  private let gradients: Storage
+  private let loss: () -> Double
+  private let seed: UInt64
+
+  /// A check of `gradients` of `loss`, which is evaluated at what `store` holds.
+  public init(store: ParameterStore, gradients: Storage, seed: UInt64, loss: @escaping () -> Double) {
+    layout = store.layout
+    self.store = store
+    self.gradients = gradients
+    self.loss = loss
+    self.seed = seed
+  }
+
+  /// Compares every tensor; the parameters are afterwards what they were.
+  public func run(each: (Finding) -> Void = { _ in }) -> [Finding] {
+    let resting = loss()
+    return layout.parameters.enumerated().map { index, parameter in
+      let finding = check(parameter, index, resting)
+      each(finding)
+      return finding
+    }
+  }
+
+  private func check(_ parameter: Parameter, _ index: Int, _ resting: Double) -> Finding {
+    let count = parameter.range.count
+    let gradient = gradients.base + parameter.range.lowerBound
+    let weights = store.parameters.base + parameter.range.lowerBound
+    let original = Array(UnsafeBufferPointer(start: weights, count: count))
+    func norm(_ scalars: UnsafePointer<Float>) -> Double {
+      (0..<count).reduce(0) { $0 + Double(scalars[$1]) * Double(scalars[$1]) }.squareRoot()
+    }
+    let size = norm(gradient)
+    guard size.isFinite, resting.isFinite else {
+      return Finding(name: parameter.name, shape: parameter.shape, norm: size, error: .infinity)
+    }
+    // A tensor that starts at zero has a scale all the same: that of the steps it will take.
+    let scale = max(norm(weights), 0.05 * Double(count).squareRoot())
+    var random = RandomStream(seed: seed, .split, layer: UInt64(index) + 1000)
+    let isFirst = (0..<count).map { _ in random.uniform() < 0.5 }
+    let signs = (0..<count).map { _ -> Float in random.uniform() < 0.5 ? -1 : 1 }
+    var worst = 0.0
+    for kind in 0..<3 {
+      var direction = (0..<count).map { i -> Float in
+        switch kind {
+        case 0: isFirst[i] ? gradient[i] : 0
+        case 1: isFirst[i] ? 0 : gradient[i]
+        default: signs[i]
+        }
+      }
+      let length = direction.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      // Divided rather than multiplied by the inverse, which tiny gradients would make infinite.
+      if length == 0 { continue }
+      for i in 0..<count { direction[i] = Float(Double(direction[i]) / length) }
+      let analytic = (0..<count).reduce(0.0) { $0 + Double(gradient[$1]) * Double(direction[$1]) }
+      var best = Double.infinity
+      for step in [3e-3, 1e-3, 1e-2, 3e-4, 1e-4] where best > GradientCheck.tolerance / 10 {
+        let h = step * scale
+        func moved(_ sign: Double) -> Double {
+          for i in 0..<count { weights[i] = original[i] + Float(sign * h * Double(direction[i])) }
+          return loss()
+        }
+        let difference = (moved(1) - moved(-1)) / (2 * h)
+        let rounding = 0x1p-21 * max(abs(resting), 1e-3) / h
+        let excess = max(0, abs(difference - analytic) - rounding)
+        let error = excess / max(abs(difference), abs(analytic), .leastNormalMagnitude)
+        best = min(best, error.isNaN ? .infinity : error)
+      }
+      for i in 0..<count { weights[i] = original[i] }
+      worst = max(worst, best)
+    }
+    return Finding(name: parameter.name, shape: parameter.shape, norm: size, error: worst)
+  }
+}
+
+extension GradientCheck {
+  /// A check of an experiment's model at its initial weights, on the first samples of its training part.
+  ///
+  /// Dropout and batch normalisation are as in training: the same keys drop the same units in every evaluation.
+  public init(_ prepared: PreparedExperiment, samples: Int) throws(RunError) {
+    let source = prepared.dataset.training
+    let count = min(samples, source.count)
+    let layout = prepared.model.layout
+    let seed = prepared.experiment.seed
+    let store = ParameterStore(layout)
+    layout.initialise(store, seed: seed)
+    if let weights = prepared.experiment.model.weights {
+      do throws(CheckpointError) { try Weights.load(weights, into: store) } catch { throw RunError(error) }
+    }
+    let batch = Batch(capacity: count, of: source)
+    let order = Sampler(count: source.count, batch: count, seed: seed).order(epoch: 0)
+    batch.fill(from: source, samples: order[..<count], epoch: 0)
+
+    let recorder = Recorder(batch: count, mode: .training, layout: layout, compute: prepared.compute)
+    prepared.experiment.learning.record(prepared.model, prepared.objective, recorder)
+    let backward = Plan(recorder)
+    let forwardRecorder = Recorder(batch: count, mode: .training, layout: layout, compute: prepared.compute)
+    let outputs = prepared.model.record(prepared.model.recordInput(forwardRecorder), forwardRecorder)
+    _ = prepared.objective.record(outputs, forwardRecorder)
+    forwardRecorder.fuse()
+    let forward = Plan(forwardRecorder)
+
+    let terms = Double(count * prepared.objective.termsPerSample)
+    let version = Counter()
+    func inputs(_ gradients: Storage) -> Executor.Inputs {
+      var inputs = Executor.Inputs(
+        store: store, version: version.next(), gradients: gradients, samples: batch.input, targets: batch.targets,
+        sampleKeys: batch.sampleKeys)
+      inputs.seed = seed
+      inputs.targetWeight = Float(1 / terms)
+      return inputs
+    }
+    let gradients = Storage(zeros: layout.gradientCount)
+    Executor(backward, pool: Pool(bytes: backward.poolBytes)).run(inputs(gradients))
+    let scratch = Storage(zeros: layout.gradientCount)
+    let executor = Executor(forward, pool: Pool(bytes: forward.poolBytes))
+    self.init(store: store, gradients: gradients, seed: seed) {
+      executor.run(inputs(scratch))
+      return withExtendedLifetime(batch) { executor.metric(0) / terms }
+    }
+  }
+
+  /// Counts versions of the weights: packed copies are renewed for each.
+  private final class Counter {
+    private var count = 0
+
+    func next() -> Int {
+      count += 1
+      return count
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import Configuration
+import Datasets
+import Layers
+import Learning
+import Optimizers
+import Strategies
+import Training
+
+/// A page of `nndist help`; a new one is a line of `all`.
+struct HelpTopic: Sendable {
+  let name: String
+  let summary: String
+  let text: @Sendable () -> String
+  /// The keys that the page is about, where it is about any: for `--json`.
+  var keys: @Sendable () -> [KeyDescription] = { [] }
+
+  /// Every page beside those of verbs.
+  static let all: [HelpTopic] = [
+    HelpTopic(
+      name: "config", summary: "every key of a configuration",
+      text: { ConfigurationPages.configuration }, keys: { ConfigurationPages.keys }),
+    HelpTopic(
+      name: "models", summary: "the models that `model:` names, and their keys",
+      text: { ConfigurationPages.models }, keys: { ModelCatalog.all.flatMap { $0.document() } }),
+    HelpTopic(
+      name: "layers", summary: "the layers of `model: {layers: […]}`, and their keys",
+      text: { ConfigurationPages.layers }, keys: { LayerCatalog.all.flatMap { $0.document() } }),
+    HelpTopic(
+      name: "data-sets", summary: "the data sets and formats of `data:`, and their keys",
+      text: { ConfigurationPages.dataSets }, keys: { ConfigurationPages.dataKeys.flatMap(\.keys) }),
+    HelpTopic(
+      name: "optimizers", summary: "the update rules and schedules of `optimizer:`, and their keys",
+      text: { ConfigurationPages.optimizers },
+      keys: { (ConfigurationPages.ruleKeys + ConfigurationPages.scheduleKeys).flatMap(\.keys) }),
+    HelpTopic(
+      name: "strategies", summary: "how ranks exchange what they learn: `strategy:`",
+      text: { ConfigurationPages.strategies },
+      keys: { (ConfigurationPages.strategyKeys + ConfigurationPages.learningKeys).flatMap(\.keys) }),
+    HelpTopic(name: "exit-codes", summary: "what the exit code says", text: { exitCodes }),
+    HelpTopic(name: "environment", summary: "the variables that nndist reads", text: { environment }),
+  ]
+
+  // MARK: - Exit codes
+
+  static func meaning(_ code: ExitCode) -> String {
+    switch code {
+    case .done: "done"
+    case .internalError: "an internal error, an unfit machine, or a gradient that is wrong (`check`)"
+    case .usage: "the command line makes no sense"
+    case .configuration: "the configuration cannot be used, or the run directory holds a run already"
+    case .data: "data are missing, damaged or of another shape"
+    case .checkpoint: "a checkpoint or weights file is missing, damaged or another model's"
+    case .peerLost: "a rank was lost"
+    case .desynchronised: "ranks disagree on configuration, data or parameters"
+    case .diverged: "the loss or a gradient is not finite"
+    case .refused: "refused: memory, disk, lock or budget"
+    case .stopped: "stopped by a signal; the state was saved, --resume goes on"
+    case .unauthorised: "a peer's key is not known"
+    }
+  }
+
+  private static var exitCodes: String {
+    """
+    \(Terminal.bold("Exit codes"))
+
+    \(Layout.glossary(ExitCode.allCases.map { ("\($0.rawValue)", meaning($0)) }))
+
+    \(Layout.wrapped(
+      """
+      Errors are one line on standard error, `nndist: error: …`. A bare mpirun returns 1 for SIGTERM and SIGINT; \
+      launch/mpirun lets the ranks save their state first and returns 10.
+      """))
+    """
+  }
+
+  // MARK: - Variables
+
+  struct Variable: Sendable {
+    let name: String
+    let help: String
+  }
+
+  static let variables: [Variable] = [
+    Variable(name: "NNDIST_DATA", help: "a folder with a folder for each data set: mnist, cifar10, …"),
+    Variable(
+      name: "NNDIST_TIMEOUT_SECONDS", help: "how long a rank waits for others before it calls them lost (60)"),
+    Variable(
+      name: "NNDIST_OPENBLAS_CORETYPE",
+      help: "the kernels that OpenBLAS is to take, such as Haswell; otherwise the best for this CPU"),
+    Variable(
+      name: "NNDIST_MARCH", help: "when building: the CPU to compile for (native), or none for any x86-64"),
+    Variable(name: "NNDIST_KILL_SECONDS", help: "launch/mpirun: how long ranks may go on after one of them failed (2)"),
+    Variable(name: "NNDIST_MPIRUN_VERBOSE", help: "launch/mpirun: 1 shows Open MPI's own report on a failed rank"),
+    Variable(name: "NNDIST_FULL_TESTS", help: "launch/test: 1 runs the long tests too"),
+  ]
+
+  private static var environment: String {
+    let keys: (term: String, text: String) = (
+      "NNDIST_SECTION__KEY",
+      "sets a key of the configuration, as --set does: NNDIST_TRAINING__BATCH=64 is --set training.batch=64. Two "
+        + "underscores stand for the dot, one for a hyphen; flags go over variables, variables over the file."
+    )
+    let others: [(term: String, text: String)] = [
+      ("NO_COLOR", "anything: no colours on a terminal"),
+      ("HOME", "downloads are kept in ~/.cache/nndist"),
+    ]
+    return """
+      \(Terminal.bold("Variables"))
+
+      \(Layout.glossary([keys] + variables.map { ($0.name, $0.help) } + others, width: 24))
+
+      \(Layout.wrapped("Ranks are found by what Open MPI, PMIx, PMI and Slurm set; nothing needs to be set by hand."))
+      """
+  }
+}

@@ -1,0 +1,150 @@
+import Configuration
+import Datasets
+import Foundation
+import Layers
+import Reporting
+import Tensors
+import Training
+
+/// `nndist check CONFIG`: everything that can be known before training, gradients included.
+enum Check: Verb {
+  static let name = "check"
+  static let usage = "check CONFIG"
+  static let summary = "checks a configuration, its data, model and gradients"
+  static let details = """
+    The configuration is read, the data loaded and the model built; a table shows its layers, then what a step takes in \
+    memory and operations. The gradient of each parameter tensor is compared with finite differences of the loss on a small \
+    batch of the training data, with dropout and batch normalisation as in training. Nothing is written.
+
+    The exit code is 0, or 1 where a gradient differs by more than \(Int(GradientCheck.tolerance * 100)) percent.
+
+    Examples:
+      nndist check configs/digits-mlp.yaml
+      nndist check configs/cifar10-resnet20.yaml --set model=resnet56 --no-gradients
+    """
+  static let samples = Flag("--samples", "N", "samples of the batch that gradients are checked on (default 8)")
+  static let skip = Flag("--no-gradients", nil, "leaves out the comparison with finite differences")
+  static let flags: [Flag] = [samples, skip, .set, .json, .quiet]
+
+  static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
+    let count = try arguments.integer(samples, in: 1...4096) ?? 8
+    let isJSON = arguments.has(.json)
+    let prepared = try PreparedExperiment(try ConfigurationLoading.load(arguments.positional[0], arguments))
+    let estimate = try StepEstimate(prepared)
+    if !isJSON { describe(prepared, estimate) }
+    let findings = arguments.has(skip) ? nil : try gradients(prepared, count, arguments)
+    let worst = findings?.max { $0.error < $1.error }
+    let isRight = worst.map { $0.error <= GradientCheck.tolerance } ?? true
+    if isJSON {
+      Output.line(object(prepared, estimate, findings).text)
+    } else if let worst, let findings {
+      report(findings, worst, min(count, prepared.dataset.training.count))
+    }
+    if !isRight, let worst {
+      throw RunError(
+        .internalError,
+        "the gradient of \(worst.name) differs from finite differences by \(percent(worst.error)); its layer, or a kernel "
+          + "on this machine, computes another gradient than that of the loss")
+    }
+    return .done
+  }
+
+  private static func gradients(
+    _ prepared: PreparedExperiment, _ count: Int, _ arguments: Arguments
+  ) throws(RunError) -> [GradientCheck.Finding] {
+    let check = try GradientCheck(prepared, samples: count)
+    let total = prepared.model.layout.parameters.count
+    let isShown = isatty(STDERR_FILENO) == 1 && !arguments.has(.quiet)
+    var done = 0
+    let findings = check.run { finding in
+      done += 1
+      if isShown { Output.progress("checking gradients: \(done) of \(total), \(finding.name)") }
+    }
+    if isShown { Output.progress("") }
+    return findings
+  }
+
+  // MARK: - For people
+
+  private static func describe(_ prepared: PreparedExperiment, _ estimate: StepEstimate) {
+    let experiment = prepared.experiment
+    let data = prepared.dataset
+    let validation = data.validation.map { ", \(Numerals.grouped($0.count)) for validation" } ?? ""
+    Output.result("name", Terminal.bold(experiment.name))
+    Output.result(
+      "data",
+      "\(data.origin): \(Numerals.grouped(data.training.count)) to train on, \(Numerals.grouped(data.test.count)) to test "
+        + "on\(validation)")
+    Output.result("model", "\(prepared.model.name), \(prepared.model.input) → \(prepared.model.output)")
+    Output.line("")
+    var table = TextTable(["layer", "kind", "output", "parameters", "operations"], leading: [0, 1, 2])
+    for layer in estimate.layers {
+      table.add([
+        layer.name, layer.kind, "\(layer.output)", layer.parameters == 0 ? "-" : Numerals.grouped(layer.parameters),
+        layer.flops == 0 ? "-" : Numerals.scaled(layer.flops),
+      ])
+    }
+    table.add([
+      "all", "", "", Numerals.grouped(prepared.model.layout.parameterCount), Numerals.scaled(estimate.flopsPerSample),
+    ])
+    Output.text(Terminal.headed(table.text))
+    Output.line("")
+    Output.line(Terminal.dim("operations: floating-point operations of one sample, forward and backward"))
+    Output.line("")
+    let parts = [
+      ("activations", estimate.activationBytes), ("parameters", estimate.parameterBytes),
+      ("gradients", estimate.gradientBytes), ("optimizer", estimate.optimizerBytes),
+    ].map { "\($0.0) \(Numerals.bytes($0.1))" }
+    Output.result(
+      "memory",
+      "\(Numerals.bytes(estimate.bytes)) on one rank, beside data and libraries\n\(parts.joined(separator: ", "))")
+  }
+
+  private static func report(_ findings: [GradientCheck.Finding], _ worst: GradientCheck.Finding, _ samples: Int) {
+    let wrong = findings.filter { $0.error > GradientCheck.tolerance }
+    let verdict = wrong.isEmpty ? Terminal.green("right") : Terminal.red("\(wrong.count) wrong")
+    Output.result(
+      "gradients",
+      "\(verdict): \(findings.count) tensors against finite differences on \(samples) samples\nworst \(worst.name), off by "
+        + percent(worst.error))
+    for finding in wrong { Output.result("", "\(finding.name) \(finding.shape): off by \(percent(finding.error))") }
+  }
+
+  private static func percent(_ share: Double) -> String {
+    share.isFinite ? String(format: share < 0.1 ? "%.2f %%" : "%.0f %%", 100 * share) : "no finite number"
+  }
+
+  // MARK: - For programs
+
+  private static func object(
+    _ prepared: PreparedExperiment, _ estimate: StepEstimate, _ findings: [GradientCheck.Finding]?
+  ) -> JSONObject {
+    let layers = estimate.layers.map { layer -> JSONValue in
+      [
+        "name": .text(layer.name), "kind": .text(layer.kind),
+        "output": .list(layer.output.shape.dimensions.map { .integer($0) }), "parameters": .integer(layer.parameters),
+        "flops_per_sample": .integer(layer.flops),
+      ]
+    }
+    var object: JSONObject = [
+      "verb": .text(name), "name": .text(prepared.experiment.name), "model": .text(prepared.model.name),
+      "data": .text(prepared.dataset.name), "training_samples": .integer(prepared.dataset.training.count),
+      "test_samples": .integer(prepared.dataset.test.count),
+      "parameters": .integer(prepared.model.layout.parameterCount), "layers": .list(layers),
+      "flops_per_sample": .integer(estimate.flopsPerSample),
+      "memory_bytes": [
+        "activations": .integer(estimate.activationBytes), "parameters": .integer(estimate.parameterBytes),
+        "gradients": .integer(estimate.gradientBytes), "optimizer": .integer(estimate.optimizerBytes),
+        "all": .integer(estimate.bytes),
+      ],
+    ]
+    guard let findings, let worst = findings.max(by: { $0.error < $1.error }) else { return object }
+    object["gradients"] = .list(
+      findings.map {
+        ["name": .text($0.name), "error": .number($0.error), "norm": .number($0.norm)]
+      })
+    object["worst_gradient"] = ["name": .text(worst.name), "error": .number(worst.error)]
+    object["gradients_right"] = .flag(worst.error <= GradientCheck.tolerance)
+    return object
+  }
+}
