@@ -94,6 +94,7 @@ struct BadInputCheckpointTests {
     for (name, data) in files {
       try tool.write(data, to: "\(name).safetensors")
       try expect(tool, "\(name).safetensors")
+      try expectRefusal(tool, ["inspect", "\(name).safetensors"], 5, ["\(name).safetensors"])
     }
   }
 
@@ -104,8 +105,11 @@ struct BadInputCheckpointTests {
     bytes[bytes.count - 5] ^= 1
     try tool.write(bytes, to: weights)
     try expect(tool, "run/checkpoints/step-12", "damaged")
+    try expectRefusal(tool, ["evaluate", "run/checkpoints/step-12"], 5, ["run/checkpoints/step-12", "damaged"])
     try tool.write("{}", to: "run/checkpoints/step-12/manifest.json")
     try expect(tool, "run/checkpoints/step-12", "manifest.json")
+    try expectRefusal(tool, ["evaluate", "run/checkpoints/step-12"], 5, ["run/checkpoints/step-12", "manifest.json"])
+    try expectRefusal(tool, ["evaluate", "nothing"], 5, ["nothing"])
   }
 
   @Test("--resume passes over damaged checkpoints, says so, and comes to the same result")

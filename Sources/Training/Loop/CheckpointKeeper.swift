@@ -11,15 +11,15 @@ final class CheckpointKeeper {
   private let communicator: any Communicator
   private var savedStep: Int?
 
-  /// Has no place to write to yet.
+  /// Keeps nothing until it is told where.
   init(_ prepared: PreparedExperiment, _ communicator: any Communicator) {
     self.prepared = prepared
     self.communicator = communicator
   }
 
-  /// Keeps checkpoints in a run directory, which is rank 0's.
-  func keep(in runDirectory: RunDirectory?) {
-    checkpoints = runDirectory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
+  /// Keeps checkpoints in the directory of a run; only rank 0 has one.
+  func keep(in directory: RunDirectory?) {
+    checkpoints = directory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
   }
 
   /// Writes a checkpoint, unless this step has one already.

@@ -27,9 +27,9 @@ public final class TrainingLoop {
   private let keeper: CheckpointKeeper
   private var version = 0
   private var isStopRequested = false
-  private var notes: [String] = []
   /// Who follows the run; rank 0's only.
   public var observers: [any TrainingObserver]
+  private var notes: [String] = []
 
   /// Builds everything a rank needs and makes sure that ranks, shards, data and weights go together, before anything is
   /// written.  All ranks call it together; `observers` are rank 0's.
@@ -89,10 +89,10 @@ public final class TrainingLoop {
     }
   }
 
-  /// Keeps checkpoints in a run directory, which is rank 0's; with `resume` continues from its newest whole one.  All ranks
-  /// call it together, before `run`.
-  public func keepCheckpoints(in runDirectory: RunDirectory?, resume: Bool) throws(RunError) {
-    keeper.keep(in: runDirectory)
+  /// Keeps the run's checkpoints in a directory, which is rank 0's; with `resume` continues from the newest whole one.  All
+  /// ranks call it together, before `run`.
+  public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
+    keeper.keep(in: directory)
     guard resume else { return }
     let restored = try keeper.restore(store, optimizer)
     if let restored = restored.progress { progress = restored }
