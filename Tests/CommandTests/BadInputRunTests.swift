@@ -86,7 +86,8 @@ struct BadInputRunTests {
   func otherData() throws {
     let tool = try folder()
     for rank in 0..<3 { try GeneratedData.writeIDX(tool, to: "rank\(rank)/images", seed: rank == 1 ? 8 : 1) }
-    let text = CommandLineTool.digits.replacingOccurrences(of: "data: digits", with: "data: {format: idx, path: images}")
+    let text = CommandLineTool.digits.replacingOccurrences(
+      of: "data: digits", with: "data: {format: idx, path: images}")
     try tool.write(text, to: "b.yaml")
     let before = tool.names()
     try ranks(tool, 3, "cd rank$R && exec \"$0\" train ../b.yaml").expectFailure(7, "rank 1 of 3", "data")
@@ -125,7 +126,8 @@ struct BadInputRunTests {
     let classes = (0..<40).map { Int32($0 % 4) }
     try tool.write(npy("<i4", "(40,)", classes.withUnsafeBytes { Data($0) }), to: "arrays/y.npy")
     try tool.run(
-      "train", "a.yaml", "--quiet", "--set", "data={format: npy, path: arrays}", "--set", "training={epochs: 2, batch: 8}"
+      "train", "a.yaml", "--quiet", "--set", "data={format: npy, path: arrays}", "--set",
+      "training={epochs: 2, batch: 8}"
     ).expectFailure(8, "step")
   }
 
@@ -178,7 +180,8 @@ struct BadInputRunTests {
     // nndist's own code when rank 0 notices first, else the launcher's.
     #expect(result.status == 6 || result.status == 137, "exit \(result.status): \(result.errors)")
     // And not because the test's patience ended.
-    #expect(result.errors.contains("nndist: ") || result.errors.contains("the job ended with status 137"), "\(result.errors)")
+    #expect(
+      result.errors.contains("nndist: ") || result.errors.contains("the job ended with status 137"), "\(result.errors)")
     for name in ["pid0", "pid1"] {
       let rank = try #require(pid_t(try tool.text(name).trimmingCharacters(in: .whitespacesAndNewlines)))
       #expect(!isAlive(rank), "\(name) lives on")

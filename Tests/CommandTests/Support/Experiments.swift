@@ -76,7 +76,8 @@ enum Experiments {
   }
 
   static let all = [
-    "mlp": mlp, "cnn": cnn, "photographs": photographs, "gpt": gpt, "early": earlyStop, "digits": CommandLineTool.digits,
+    "mlp": mlp, "cnn": cnn, "photographs": photographs, "gpt": gpt, "early": earlyStop,
+    "digits": CommandLineTool.digits,
   ]
 }
 
