@@ -62,13 +62,13 @@ final class CheckpointKeeper {
         try checkpoint.load(into: store, states: states(optimizer))
       } catch { throw RunError(error) }
       progress = checkpoint.progress
-      savedStep = checkpoint.progress.step
     }
     do {
       let mine = try progress.map { [UInt8](try JSONEncoder().encode($0)) } ?? []
       let root = try Agreement.exchange(mine, communicator)[0]
       progress = root.isEmpty ? nil : try JSONDecoder().decode(TrainingProgress.self, from: Data(root))
     } catch { throw RunError(error) }
+    savedStep = progress?.step
     return (progress, notes)
   }
 

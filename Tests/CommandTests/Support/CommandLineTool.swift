@@ -90,6 +90,8 @@ final class CommandLineTool {
     }
     environment["HOME"] = folder.path
     environment["NO_COLOR"] = nil
+    // mpirun sits this out, twice, after every rank that fails.
+    environment["NNDIST_KILL_SECONDS"] = "1"
     for (name, value) in changes { environment[name] = value }
     return try RunningCommand(words, in: folder, environment: environment, timeout: timeout)
   }
