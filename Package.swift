@@ -78,11 +78,11 @@ let package = Package(
       name: "MPILaws", dependencies: ["CommunicationLaws", "MPICommunication"], path: "Tests/MPILaws",
       swiftSettings: settings),
     tests("CommunicationTests", "Communication", "CommunicationLaws"),
-    tests("LayersTests", "Layers", "Training"),
+    tests("LayersTests", "Layers", "Configuration", "Tensors", "Datasets"),
     tests("DatasetsTests", "Datasets"),
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
-    tests("StrategiesTests", "Strategies"),
-    tests("TrainingTests", "Training"),
+    tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Tensors"),
+    tests("TrainingTests", "Training", "Configuration", "Tensors", "Layers", "Learning", "Optimizers", "Datasets"),
     tests("CommandTests", "Training"),
   ]
 )

@@ -72,7 +72,8 @@ public struct DataOptions: Sendable {
       guard part.count > 0, rest.count > 0 else {
         throw DataError(
           .unsuitable,
-          "data.validation of \(validation) leaves \(part.count) validation and \(rest.count) training samples; change it")
+          "data.validation of \(validation) leaves \(part.count) validation and \(rest.count) training samples; change it"
+        )
       }
       held = part
       parts.training = rest

@@ -7,7 +7,7 @@ import MPICommunication
 ///
 /// Without arguments all laws are checked, whole and with messages cut into small pieces. `leave R`: rank R ends without
 /// a word. `stop R`: rank R never calls again. `mismatch`: rank 0 calls something else. `lengths`: rank 0 calls with
-/// another count. `time`: prints the medians of some exchanges.
+/// another count. `long`: a buffer beyond the counts of C. `time`: prints the medians of some exchanges.
 @main
 struct Main {
   static func main() {
@@ -49,6 +49,7 @@ struct Main {
     case "lengths":
       var values = [Float](repeating: 1, count: world.rank == 0 ? 5 : 6)
       try values.withUnsafeMutableBufferPointer { try world.allReduce($0, .sum) }
+    case "long": try checkLong(world)
     case "time": try time(world)
     default:
       try Law.checkAll(world)
@@ -57,5 +58,20 @@ struct Main {
       try world.barrier()
       if world.rank == 0 { print("laws hold on \(world.size) ranks") }
     }
+  }
+
+  /// Broadcasts 2³¹ + 5 bytes: takes that much memory on every rank.
+  private static func checkLong(_ world: MPICommunicator) throws {
+    let count = (1 << 31) + 5
+    let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: count)
+    defer { buffer.deallocate() }
+    buffer.initialize(repeating: world.rank == 0 ? 7 : 1)
+    if world.rank == 0 { buffer[count - 1] = 9 }
+    try world.broadcast(buffer, root: 0)
+    let sevens = buffer[..<(count - 1)].allSatisfy { $0 == 7 }
+    guard sevens && buffer[count - 1] == 9 else {
+      throw CommunicationError(.library(0), "rank \(world.rank): wrong bytes in a broadcast of \(count)")
+    }
+    if world.rank == 0 { print("\(count) bytes arrived") }
   }
 }

@@ -60,6 +60,33 @@ struct AttentionTests {
     #expect(relativeError(run.output, Self.naive(packed, heads: heads, causal: causal)) < 2e-6)
   }
 
+  @Test(arguments: [5, 64, 100])
+  func aCausalPositionDependsOnNothingLater(_ time: Int) {
+    let packed = Array32.random([1, time, 24], 5)
+    let whole = Harness([packed]) { recorder, p in recorder.attention(p[0], heads: 2, causal: true) }
+    var changed = packed
+    let position = time / 2
+    for i in (position + 1) * 24..<time * 24 { changed.scalars[i] *= -3 }
+    let other = Harness([changed]) { recorder, p in recorder.attention(p[0], heads: 2, causal: true) }
+    #expect(other.output[..<((position + 1) * 8)] == whole.output[..<((position + 1) * 8)])
+    #expect(other.output[((position + 1) * 8)...] != whole.output[((position + 1) * 8)...])
+  }
+
+  @Test(arguments: [true, false])
+  func aSampleIsIndependentOfItsBatchToTheBit(_ causal: Bool) {
+    let packed = Array32.random([3, 70, 24], 6)
+    let dy = Array32.random([3, 70, 8], 7).scalars
+    let together = Harness([packed], weights: dy) { $0.attention($1[0], heads: 2, causal: causal) }
+    for sample in 0..<3 {
+      let inputs = sample * 70 * 24..<(sample + 1) * 70 * 24, outputs = sample * 70 * 8..<(sample + 1) * 70 * 8
+      let alone = Harness([Array32([1, 70, 24], Array(packed.scalars[inputs]))], weights: Array(dy[outputs])) {
+        $0.attention($1[0], heads: 2, causal: causal)
+      }
+      #expect(alone.output == Array(together.output[outputs]))
+      #expect(alone.gradients[0] == Array(together.gradients[0][inputs]))
+    }
+  }
+
   @Test func largeScoresDoNotOverflow() {
     var packed = Array32.random([1, 9, 12], 4)
     for i in packed.scalars.indices { packed.scalars[i] *= 100 }

@@ -43,6 +43,17 @@ struct ConvolutionTests {
     expectGradientsMatchDifferences(size.arrays, compute: compute, build: size.record)
   }
 
+  @Test(arguments: Compute.Backend.allCases, Goldens.of("convolution"))
+  func matchesPyTorch(_ backend: Compute.Backend, _ golden: Golden) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    expectGolden(golden, ["x", "weight"] + (golden.flag("bias") ? ["bias"] : []), compute: compute) { recorder, p, _ in
+      recorder.convolution(
+        p[0], p[1], bias: golden.flag("bias") ? p[2] : nil, stride: golden.integer("stride"),
+        padding: golden.integer("padding"), dilation: golden.integer("dilation"), groups: golden.integer("groups"))
+    }
+  }
+
   @Test(arguments: cases)
   func bothBackendsAgree(_ size: Case) throws {
     try Compute(backend: .openblas).check()
@@ -62,6 +73,38 @@ struct ConvolutionTests {
       let y = recorder.convolution(p[0], p[1], bias: p[2], padding: 1)
       return recorder.convolution(y, p[1], bias: p[2], padding: 1)
     }
+  }
+
+  /// Weights that are themselves computed, such as masked ones, pass their gradient on.
+  @Test(arguments: Compute.Backend.allCases)
+  func computedWeightsGetGradients(_ backend: Compute.Backend) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    expectGradientsMatchDifferences(
+      [.random([3, 5, 7, 3], 1), .random([16, 3, 3, 3], 2), .random([16, 3, 3, 3], 3)], compute: compute
+    ) { recorder, p in recorder.convolution(p[0], recorder.add(p[1], p[2]), padding: 1) }
+  }
+
+  /// Sums over 50,000 pixels, all of one sign, are as good as sums over few.
+  @Test(arguments: Compute.Backend.allCases, [1, 3, 16])
+  func longSumsKeepTheirDigits(_ backend: Compute.Backend, _ channels: Int) throws {
+    let compute = Compute(backend: backend)
+    try compute.check()
+    let x = Array32.random([64, 28, 28, channels], 1)
+    let count = 64 * 28 * 28 * 8
+    let dy = Array32.random([count], 2).scalars.map { abs($0) }
+    let run = Harness(
+      [x, .random([8, channels, 1, 1], 3), .random([8], 4)], weights: dy, compute: compute
+    ) { recorder, p in recorder.convolution(p[0], p[1], bias: p[2]) }
+    var weight = [Double](repeating: 0, count: 8 * channels), bias = [Double](repeating: 0, count: 8)
+    for (index, gradient) in dy.enumerated() {
+      let (pixel, out) = index.quotientAndRemainder(dividingBy: 8)
+      bias[out] += Double(gradient)
+      for c in 0..<channels { weight[out * channels + c] += Double(gradient) * Double(x.scalars[pixel * channels + c]) }
+    }
+    // Rounding errors of weight gradients are measured against the sizes summed, about count · 0.8.
+    for (made, exact) in zip(run.gradients[1], weight) { #expect(abs(Double(made) - exact) < 2e-6 * 50_000) }
+    for (made, exact) in zip(run.gradients[2], bias) { #expect(abs(Double(made) - exact) < 5e-6 * exact) }
   }
 
   /// A pixel that is not a number reaches exactly the outputs that see it, also through weights that are zero.

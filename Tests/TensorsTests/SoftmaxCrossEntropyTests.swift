@@ -76,4 +76,33 @@ struct SoftmaxCrossEntropyTests {
     #expect(run.gradients[0][..<3].allSatisfy { $0.isNaN })
     #expect(run.gradients[0][3...].allSatisfy { $0.isFinite })
   }
+
+  @Test func aWeightScalesTheGradientAndNotTheReport() {
+    let logits = Array32.random([4, 5], 1)
+    var settings = Trial.Settings()
+    settings.targets = [Int32(0), 1, 2, 3].words
+    func run(_ weight: Float) -> Trial {
+      Trial([logits], settings) { recorder, p in
+        ([recorder.softmaxCrossEntropy(p[0], recorder.target([4], .int32), weight: weight)], [])
+      }
+    }
+    #expect(run(0.5).metrics == run(1).metrics)
+    #expect(run(0.5).gradients[0] == run(1).gradients[0].map { $0 * 0.5 })
+  }
+
+  /// Where the logits' memory may be taken over, and where it may not.
+  @Test func memoryMakesNoDifference() {
+    let logits = Array32.random([40, 65], 1)
+    var settings = Trial.Settings()
+    settings.targets = (0..<40).map { Int32($0) }.words
+    func run(keeping: Bool) -> Trial {
+      Trial([logits], settings) { recorder, p in
+        let x = recorder.scale(p[0], by: 3)
+        return ([recorder.softmaxCrossEntropy(x, recorder.target([40], .int32))], keeping ? [x] : [])
+      }
+    }
+    #expect(run(keeping: true).gradients == run(keeping: false).gradients)
+    #expect(run(keeping: true).metrics == run(keeping: false).metrics)
+    #expect(run(keeping: true).results[0] == logits.scalars.map { $0 * 3 })
+  }
 }

@@ -9,11 +9,11 @@ import Synchronization
 /// all have arrived (or under the lock).
 final class Meeting: @unchecked Sendable {
   /// The threads taking part: all of a group, or a message's sender and receiver.
-  private(set) var participants: [RankThread]
+  let participants: [RankThread]
   /// The calls, by participant.
   private(set) var posted: [Exchange?]
   /// Ranks of the participants in their group.
-  private(set) var ranks: [Int]
+  let ranks: [Int]
   /// What identifies the meeting in its group.
   var key: Key
   /// The error with which every participant's call ends, once they disagreed.
@@ -47,8 +47,8 @@ final class Meeting: @unchecked Sendable {
     finished.store(0, ordering: .relaxed)
   }
 
-  var everyoneArrived: Bool { arrived.load(ordering: .acquiring) == posted.count }
-  var isFinished: Bool { finished.load(ordering: .acquiring) == posted.count }
+  var everyoneArrived: Bool { arrived.load(ordering: .acquiring) == participants.count }
+  var isFinished: Bool { finished.load(ordering: .acquiring) == participants.count }
   var isRefused: Bool { refused.load(ordering: .acquiring) }
 
   /// Adds a call; under the group's lock.
@@ -66,7 +66,7 @@ final class Meeting: @unchecked Sendable {
   /// Does the share of one participant after everyone arrived, and wakes the others after the last share.
   func contribute(slot: Int) {
     share(slot)
-    if finished.add(1, ordering: .acquiringAndReleasing).newValue == posted.count { ring(except: slot) }
+    if finished.add(1, ordering: .acquiringAndReleasing).newValue == participants.count { ring(except: slot) }
   }
 
   /// Wakes the other participants.

@@ -3,9 +3,9 @@ import Glibc
 /// Bytes that never move: memory of our own, or a file mapped for reading.
 ///
 /// `@unchecked Sendable`: nobody writes after whoever made the block has handed it on.
-final class ByteBlock: @unchecked Sendable {
+package final class ByteBlock: @unchecked Sendable {
   /// All bytes.
-  let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
   /// The first byte; there even when the block is empty.
   let base: UnsafePointer<UInt8>
   private let release: () -> Void

@@ -32,7 +32,8 @@ public struct Fetcher: Sendable {
   }
 
   /// Downloads files into a folder, which is made if need be; files that are there with the right checksum stay.
-  public func fetch(_ files: [PublishedFile], into folder: String, report: (String) -> Void = { _ in }) throws(DataError)
+  public func fetch(_ files: [PublishedFile], into folder: String, report: (String) -> Void = { _ in })
+    throws(DataError)
   {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -63,7 +64,8 @@ public struct Fetcher: Sendable {
     guard found == file.checksum else {
       throw DataError(
         .checksum,
-        "\(address) has SHA-256 \(found) in place of \(file.checksum); nothing was kept, so try again or another mirror")
+        "\(address) has SHA-256 \(found) in place of \(file.checksum); nothing was kept, so try again or another mirror"
+      )
     }
     if file.members.isEmpty {
       guard rename(temporary, path) == 0 else { throw FileWriter.refused(path) }
@@ -73,27 +75,23 @@ public struct Fetcher: Sendable {
   }
 
   private func download(_ address: String, to path: String, in folder: String) throws(DataError) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [
+    let log = "\(path).log"
+    defer { unlink(log) }
+    let arguments = [
       "curl", "--fail", "--location", "--silent", "--show-error", "--proto", "=http,https", "--connect-timeout",
       "\(patience)", "--speed-limit", "1", "--speed-time", "\(patience)", "--output", path, "--url", address,
     ]
-    let messages = Pipe()
-    process.standardError = messages
-    process.standardOutput = FileHandle.nullDevice
-    process.standardInput = FileHandle.nullDevice
-    do {
-      try process.run()
-    } catch {
-      throw DataError(.network, "cannot start curl, which downloads: \(error.localizedDescription)")
+    guard let process = Program.start(arguments, messages: log) else {
+      throw DataError(
+        .network,
+        "cannot start curl, which downloads (\(String(cString: strerror(errno)))); install it (apt-get install curl)")
     }
-    let text = String(decoding: messages.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus != 0 else { return }
-    let line = text.split(separator: "\n").last.map(String.init) ?? "status \(process.terminationStatus)"
+    let status = Program.wait(process)
+    guard status != 0 else { return }
+    let text = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    let line = text.split(separator: "\n").last.map(String.init) ?? "status \(status)"
     let byHand = "download it elsewhere into \(folder), or into a folder that NNDIST_DATA names"
-    switch process.terminationStatus {
+    switch status {
     // The numbers are curl's: unresolved host or proxy, refused, timed out.
     case 5, 6, 7, 28:
       throw DataError(.network, "cannot reach \(address) (\(line)); is this machine offline? \(byHand)")

@@ -1,7 +1,7 @@
 /// Takes files out of a tar archive (POSIX ustar), plain or gzip.
-enum TarFile {
+package enum TarFile {
   /// Writes the named members, looked up by the last part of their path, into a folder; a missing one is an error.
-  static func extract(_ path: String, _ members: [String], into folder: String) throws(DataError) {
+  package static func extract(_ path: String, _ members: [String], into folder: String) throws(DataError) {
     let reader = try ByteReader(path)
     var left = Set(members)
     while !left.isEmpty {

@@ -2,12 +2,12 @@ import Tensors
 
 /// The binary version of CIFAR-10 and CIFAR-100 (A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
 /// 2009): records of one label byte (two in CIFAR-100: coarse, then fine) and 3,072 bytes of red, green and blue planes.
-enum CIFARFile {
+package enum CIFARFile {
   /// Bytes of the planes of one image.
   static let pixels = 3 * 32 * 32
 
   /// Reads batches one after another; planes become channels-last.  `labelBytes` is 1 or 2; the last one is the class.
-  static func images(
+  package static func images(
     _ paths: [String], labelBytes: Int, classes: Int, normalisation: Normalisation
   ) throws(DataError) -> ImageSource {
     var files: [ByteBlock] = []

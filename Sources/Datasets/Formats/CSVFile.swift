@@ -1,22 +1,22 @@
 /// Rows of text fields (RFC 4180): separated by one character, quoted with `"` where a field holds a separator, a line
 /// break or a quote (which is doubled).  Spaces around unquoted fields are dropped, empty lines skipped.
-struct CSVFile {
+package struct CSVFile {
   /// One row and where it began.
-  struct Row {
-    let line: Int
-    let fields: [String]
+  package struct Row {
+    package let line: Int
+    package let fields: [String]
   }
 
   let path: String
   /// Names of the columns; nil without a header line.
-  let header: [String]?
-  let rows: [Row]
+  package let header: [String]?
+  package let rows: [Row]
 
   /// Fields a row has.
   var width: Int { header?.count ?? rows.first?.fields.count ?? 0 }
 
   /// Reads a whole file, plain or gzip.  `header` nil: the first line is one when none of its fields is a number.
-  init(_ path: String, separator: UInt8 = UInt8(ascii: ","), header: Bool? = nil) throws(DataError) {
+  package init(_ path: String, separator: UInt8 = UInt8(ascii: ","), header: Bool? = nil) throws(DataError) {
     self.path = path
     let file = try ByteReader.whole(path)
     var rows = try CSVFile.parse(file, path: path, separator: separator)

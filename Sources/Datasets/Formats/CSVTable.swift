@@ -1,28 +1,30 @@
 import Tensors
 
 /// How the columns of a CSV file become inputs and targets.
-struct CSVTable: Sendable {
+package struct CSVTable: Sendable {
   /// The column to predict: its name, its number from 0, or a negative number from the end.
-  var label = "-1"
+  package var label = "-1"
   /// Whether the label is a number to regress on, not a class.
-  var regression = false
+  package var regression = false
   /// Columns to leave out, by name or number.
-  var ignored: [String] = []
+  package var ignored: [String] = []
   /// Whether rows with a missing value are left out; otherwise such a row is an error.
-  var dropsMissing = false
+  package var dropsMissing = false
+
+  package init() {}
 
   /// What a file became before it is scaled.
-  struct Contents {
+  package struct Contents {
     /// Names of the inputs: `age`, or `colour=red` for a category.
-    let inputs: [String]
+    package let inputs: [String]
     /// `[rows, inputs]`
-    var numbers: [Float]
+    package var numbers: [Float]
     /// The label of each row as it was written.
-    let labels: [String]
+    package let labels: [String]
   }
 
   /// A column as it was found: numbers, or categories in sorted order.
-  enum Column: Equatable {
+  package enum Column: Equatable {
     case numeric
     case categorical([String])
   }
@@ -42,7 +44,7 @@ struct CSVTable: Sendable {
 
   /// Reads the columns of a file; a column is numeric when every value is a number, else each of its values becomes an
   /// input of 0 or 1.  `known` columns come from the training file, so that a test file is read the same way.
-  func contents(_ file: CSVFile, known: [Column]? = nil) throws(DataError) -> (Contents, [Column]) {
+  package func contents(_ file: CSVFile, known: [Column]? = nil) throws(DataError) -> (Contents, [Column]) {
     let target = try column(label, of: file)
     var skipped: Set<Int> = [target]
     for name in ignored { skipped.insert(try column(name, of: file)) }
@@ -110,7 +112,7 @@ struct CSVTable: Sendable {
   }
 
   /// Class numbers of labels by the sorted list of names; whole numbers sort as numbers.
-  static func classNames(_ labels: [String]) -> [String] {
+  package static func classNames(_ labels: [String]) -> [String] {
     let names = Set(labels)
     if names.allSatisfy({ Int($0) != nil }) { return names.sorted { (Int($0) ?? 0) < (Int($1) ?? 0) } }
     return names.sorted()

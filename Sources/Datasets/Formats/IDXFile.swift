@@ -4,24 +4,25 @@ import Tensors
 ///
 /// Types `0x08` (unsigned byte) and `0x0C` (big-endian int32) are read, plain or gzip.  (Y. LeCun, C. Cortes, C. Burges,
 /// "The MNIST database of handwritten digits", section File formats.)
-struct IDXFile {
+package struct IDXFile {
   /// Extents, outermost first.
-  let extents: [Int]
+  package let extents: [Int]
   /// Scalars of one byte.
-  let bytes: ByteBlock?
+  package let bytes: ByteBlock?
   /// Scalars of four bytes, in the machine's order.
-  let integers: [Int32]
+  package let integers: [Int32]
 
   var count: Int { extents.reduce(1, *) }
 
   /// Reads a whole file; anything missing or left over is an error.
-  init(_ path: String) throws(DataError) {
+  package init(_ path: String) throws(DataError) {
     let reader = try ByteReader(path)
     let magic = try reader.exactly(4, "the magic number")
     guard magic[0] == 0, magic[1] == 0, magic[2] == 0x08 || magic[2] == 0x0C, (1...4).contains(magic[3]) else {
       let found = magic.map { String($0, radix: 16) }.joined(separator: " ")
       throw DataError.malformed(
-        path, "not an IDX file of bytes or int32: it begins with \(found) in place of 0 0 8 (or c) and a rank of 1 to 4")
+        path, "not an IDX file of bytes or int32: it begins with \(found) in place of 0 0 8 (or c) and a rank of 1 to 4"
+      )
     }
     let header = try reader.exactly(4 * Int(magic[3]), "the extents")
     var extents: [Int] = []
@@ -51,7 +52,7 @@ struct IDXFile {
   }
 
   /// Images `[n, height, width]` or `[n, height, width, channels]` of bytes and a file of as many labels.
-  static func images(
+  package static func images(
     _ images: String, labels: String, classes: Int?, normalisation: Normalisation, scale: Float = 255
   ) throws(DataError) -> ImageSource {
     let pictures = try IDXFile(images)

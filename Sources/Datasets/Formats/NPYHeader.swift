@@ -70,7 +70,9 @@ struct NPYHeader {
     return (type, fortran, shape)
   }
 
-  private func fault(_ reason: String = "its header is not the dictionary NumPy writes; get the file again") -> DataError {
+  private func fault(_ reason: String = "its header is not the dictionary NumPy writes; get the file again")
+    -> DataError
+  {
     DataError.malformed(path, reason)
   }
 

@@ -47,7 +47,8 @@ public struct SafetensorsFile: Sendable {
     for (name, entry) in ordered {
       guard entry.range.lowerBound == end else {
         let fault = entry.range.lowerBound < end ? "overlaps another" : "leaves a gap before it"
-        throw DataError.malformed(path, "tensor \(name) \(fault) (byte \(entry.range.lowerBound)); get or save it again")
+        throw DataError.malformed(
+          path, "tensor \(name) \(fault) (byte \(entry.range.lowerBound)); get or save it again")
       }
       end = entry.range.upperBound
     }

@@ -71,7 +71,7 @@ public enum SafetensorsWriter {
   @discardableResult
   public static func write(
     _ path: String, metadata: [String: String] = [:],
-    tensors: [(name: String, shape: Shape, pointer: UnsafePointer<Float>, count: Int)], durable: Bool = false
+    floats tensors: [(name: String, shape: Shape, pointer: UnsafePointer<Float>, count: Int)], durable: Bool = false
   ) throws(DataError) -> Int {
     let parts = tensors.map { tensor in
       precondition(tensor.count == tensor.shape.count, "\(tensor.name): \(tensor.count) scalars for \(tensor.shape)")

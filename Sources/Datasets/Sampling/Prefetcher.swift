@@ -94,10 +94,12 @@ public final class Prefetcher: @unchecked Sendable {
     precondition(depth > 0, "a ring of \(depth) batches")
     shared = Shared(source, (0..<depth).map { _ in Batch(capacity: capacity, of: source) }, requests)
     let context = Unmanaged.passRetained(shared)
-    let code = pthread_create(&thread, nil, { context in
-      if let context { Unmanaged<Shared>.fromOpaque(context).takeRetainedValue().fill() }
-      return nil
-    }, context.toOpaque())
+    let code = pthread_create(
+      &thread, nil,
+      { context in
+        if let context { Unmanaged<Shared>.fromOpaque(context).takeRetainedValue().fill() }
+        return nil
+      }, context.toOpaque())
     guard code == 0 else {
       context.release()
       throw DataError(.unreadable, "cannot start the thread that reads data: \(String(cString: strerror(code)))")

@@ -3,7 +3,7 @@ import Tensors
 
 extension CatalogEntry {
   /// A folder of `.npy` files.
-  static let npy = CatalogEntry(
+  package static let npy = CatalogEntry(
     name: "npy", summary: "a folder of x.npy and y.npy, or x_train.npy, y_train.npy, x_test.npy, y_test.npy",
     isImages: true
   ) { (options, image) throws(ConfigurationError) in
@@ -19,7 +19,7 @@ extension CatalogEntry {
   }
 
   /// An `.npz` file.
-  static let npz = CatalogEntry(
+  package static let npz = CatalogEntry(
     name: "npz", summary: "an .npz file with arrays x and y, or x_train, y_train, x_test and y_test", isImages: true
   ) { (options, image) throws(ConfigurationError) in
     let share = try ArraySet.testShare(&options)
@@ -30,7 +30,7 @@ extension CatalogEntry {
   }
 
   /// A safetensors file.
-  static let safetensors = CatalogEntry(
+  package static let safetensors = CatalogEntry(
     name: "safetensors", summary: "a safetensors file with tensors x and y, or x_train, y_train, x_test and y_test",
     isImages: true
   ) { (options, image) throws(ConfigurationError) in
@@ -106,7 +106,8 @@ struct ArraySet {
     guard let value = arrays[name] else {
       let found = arrays.isEmpty ? "none of them" : arrays.keys.sorted().joined(separator: ", ")
       throw DataError(
-        .missing, "\(path) holds no array \(name); a set is x and y, or x_train, y_train, x_test, y_test; there is \(found)")
+        .missing,
+        "\(path) holds no array \(name); a set is x and y, or x_train, y_train, x_test, y_test; there is \(found)")
     }
     return value
   }

@@ -2,7 +2,7 @@ import Configuration
 
 extension CatalogEntry {
   /// Small colour photographs (A. Krizhevsky 2009).  Whatever of the five training batches is there is used.
-  static let cifar10 = CatalogEntry(
+  package static let cifar10 = CatalogEntry(
     name: "cifar10", summary: "60,000 colour photographs, 32x32 pixels, 10 classes",
     licence: "none stated; cite Krizhevsky 2009",
     files: [
@@ -16,7 +16,7 @@ extension CatalogEntry {
   }
 
   /// Any folder in the binary version of CIFAR.
-  static let cifar = CatalogEntry(
+  package static let cifar = CatalogEntry(
     name: "cifar", summary: "a folder in CIFAR's binary version: data_batch_N.bin, or train.bin, and a test file",
     isImages: true
   ) { _, image in
@@ -27,7 +27,7 @@ extension CatalogEntry {
 }
 
 /// The files of CIFAR-10 in a folder or in the folder its archive makes there.
-struct CIFAR10 {
+package struct CIFAR10 {
   let batches: [String]
   let test: String
 
@@ -45,7 +45,7 @@ struct CIFAR10 {
     return nil
   }
 
-  static func parts(_ folder: String, _ image: ImageOptions) throws(DataError) -> Parts {
+  package static func parts(_ folder: String, _ image: ImageOptions) throws(DataError) -> Parts {
     guard let files = CIFAR10(folder) else {
       throw DataError(.missing, "\(folder) does not hold data_batch_1.bin to data_batch_5.bin and test_batch.bin")
     }

@@ -2,7 +2,7 @@ import Configuration
 
 extension CatalogEntry {
   /// Small colour photographs of a hundred kinds (A. Krizhevsky 2009), by their fine labels.
-  static let cifar100 = CatalogEntry(
+  package static let cifar100 = CatalogEntry(
     name: "cifar100", summary: "60,000 colour photographs, 32x32 pixels, 100 classes",
     licence: "none stated; cite Krizhevsky 2009",
     files: [

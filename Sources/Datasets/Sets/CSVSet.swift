@@ -3,7 +3,7 @@ import Tensors
 
 extension CatalogEntry {
   /// Any table of comma-separated values.
-  static let csv = CatalogEntry(
+  package static let csv = CatalogEntry(
     name: "csv", summary: "a table with one row a sample, plain or .gz; texts become categories"
   ) { (options, _) throws(ConfigurationError) in
     let set = try CSVSet(&options)
@@ -23,32 +23,19 @@ struct CSVSet: Sendable {
   init(_ options: inout Options) throws(ConfigurationError) {
     table.label = try options.text(
       "label", default: "-1", "the column to predict: its name, or its number from 0, negative from the end")
-    table.regression =
-      try options.choice(
-        "target", of: ["classes", "values"], default: "classes", "whether the label is a class or a number to regress on")
-      == "values"
+    let target = try options.choice(
+      "target", of: ["classes", "values"], default: "classes", "whether the label is a class or a number to regress on")
+    table.regression = target == "values"
     table.ignored = try options.texts("ignore", default: [], "columns to leave out, by name or number")
-    table.dropsMissing =
-      try options.choice(
-        "missing", of: ["refuse", "drop"], default: "refuse", "what to do with rows that lack a value")
-      == "drop"
-    switch try options.choice(
-      "header", of: ["auto", "yes", "no"], default: "auto", "whether the first line names the columns; auto: it does when "
-        + "none of its fields is a number")
-    {
-    case "yes": header = true
-    case "no": header = false
-    default: header = nil
-    }
-    separator =
-      switch try options.choice(
-        "separator", of: ["comma", "tab", "semicolon", "space"], default: "comma", "what stands between fields")
-      {
-      case "tab": UInt8(ascii: "\t")
-      case "semicolon": UInt8(ascii: ";")
-      case "space": UInt8(ascii: " ")
-      default: UInt8(ascii: ",")
-      }
+    let missing = try options.choice(
+      "missing", of: ["refuse", "drop"], default: "refuse", "what to do with rows that lack a value")
+    table.dropsMissing = missing == "drop"
+    header = try options.optionalFlag(
+      "header", "whether the first line names the columns; by default it does when none of its fields is a number")
+    let separators = ["comma": ",", "tab": "\t", "semicolon": ";", "space": " "] as [String: Unicode.Scalar]
+    let between = try options.choice(
+      "separator", of: ["comma", "tab", "semicolon", "space"], default: "comma", "what stands between fields")
+    separator = UInt8(ascii: separators[between] ?? ",")
     testPath = try options.optionalText("test-path", "a second file with the test rows")
     testShare = try options.number(
       "test", default: 0.2, in: .open01, "share of the rows that is the test part when there is no test-path")

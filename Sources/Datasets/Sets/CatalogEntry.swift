@@ -40,21 +40,23 @@ public struct CatalogEntry: Sendable {
 }
 
 /// What an entry loads: a training and a test part.
-struct Parts: Sendable {
-  var training: any DataSource
-  var test: any DataSource
-  var classNames: [String] = []
+package struct Parts: Sendable {
+  package var training: any DataSource
+  package var test: any DataSource
+  package var classNames: [String] = []
   var vocabulary: [Character] = []
   /// What black became, per channel, for padding.
   var black: [Float]?
   /// What was found, when it is not the whole set.
-  var detail: String?
+  package var detail: String?
   /// Cuts a share off the training part; a keyed choice of samples unless samples overlap.
-  var cut: @Sendable (any DataSource, _ fraction: Double, _ seed: UInt64) -> (part: any DataSource, rest: any DataSource) =
-    { whole, fraction, seed in
-      let (part, rest) = SubsetSource.cut(whole, fraction: fraction, seed: seed, layer: 1)
-      return (part, rest)
-    }
+  var cut: Cut = { whole, fraction, seed in
+    let (part, rest) = SubsetSource.cut(whole, fraction: fraction, seed: seed, layer: 1)
+    return (part, rest)
+  }
+
+  typealias Cut =
+    @Sendable (any DataSource, _ fraction: Double, _ seed: UInt64) -> (part: any DataSource, rest: any DataSource)
 
   /// Parts of a set that has no test part of its own: a share of it by a permutation whose key is fixed, so that every
   /// seed is tested on the same samples.

@@ -4,7 +4,7 @@ import Tensors
 
 extension CatalogEntry {
   /// The digits that are part of the program.
-  static let digits = CatalogEntry(
+  package static let digits = CatalogEntry(
     name: "digits", summary: "1,797 handwritten digits, 8x8 pixels, 10 classes", licence: "CC BY 4.0",
     isBuiltIn: true, isImages: true
   ) { _, image in
@@ -16,12 +16,12 @@ extension CatalogEntry {
 /// test set, the one scikit-learn distributes.
 ///
 /// There is no official split of these; a fixed fifth of them (359), drawn by key, is the test part.
-enum Digits {
+package enum Digits {
   /// Samples in all.
-  static let count = 1797
+  package static let count = 1797
 
   /// All digits in their original order; pixels 0...16 are divided by 16.
-  static func source(_ normalisation: Normalisation = .identity) throws(DataError) -> ImageSource {
+  package static func source(_ normalisation: Normalisation = .identity) throws(DataError) -> ImageSource {
     let size = count * 65
     guard let packed = Data(base64Encoded: DigitsPixels.encoded, options: .ignoreUnknownCharacters) else {
       throw DataError(.malformed, "the built-in digits are damaged; build the program again")

@@ -1,6 +1,6 @@
 extension CatalogEntry {
   /// Pictures of garments (H. Xiao, K. Rasul, R. Vollgraf 2017, arXiv:1708.07747).
-  static let fashionMNIST = CatalogEntry(
+  package static let fashionMNIST = CatalogEntry(
     name: "fashion-mnist", summary: "70,000 pictures of garments, 28x28 pixels, 10 classes", licence: "MIT",
     files: PublishedFile.list(
       at: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",

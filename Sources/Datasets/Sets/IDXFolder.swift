@@ -49,7 +49,7 @@ struct IDXFolder {
 
 extension CatalogEntry {
   /// Any folder of the MNIST family.
-  static let idx = CatalogEntry(
+  package static let idx = CatalogEntry(
     name: "idx", summary: "a folder of four IDX files, plain or .gz, named as MNIST's", isImages: true
   ) { _, image in
     { (path, _) throws(DataError) in try IDXFolder.parts(path, classes: nil, .identity, image) }

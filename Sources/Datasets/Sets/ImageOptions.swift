@@ -2,7 +2,7 @@ import Configuration
 import Tensors
 
 /// The options of sets of images: how they are scaled and what is done to training images at random.
-struct ImageOptions: Sendable {
+package struct ImageOptions: Sendable {
   var normalise = true
   var mean: [Float] = []
   var deviation: [Float] = []
@@ -10,24 +10,26 @@ struct ImageOptions: Sendable {
   var flip = false
   var reflects = false
 
-  init() {}
+  package init() {}
 
   /// Reads the keys.
   init(_ options: inout Options) throws(ConfigurationError) {
     normalise = try options.flag(
       "normalise", default: true, "scale pixels by the mean and deviation known for the set; false leaves 0...1")
     mean = try options.numbers(
-      "mean", default: [], "mean to subtract in place of the set's, for all channels or for each").map { Float($0) }
+      "mean", default: [], "mean to subtract in place of the set's, for all channels or for each"
+    ).map { Float($0) }
     deviation = try options.numbers(
-      "deviation", default: [], in: .positive, "deviation to divide by, as many numbers as in `mean`").map { Float($0) }
+      "deviation", default: [], in: .positive, "deviation to divide by, as many numbers as in `mean`"
+    ).map { Float($0) }
     try options.require(mean.count == deviation.count, key: "deviation", "mean and deviation need as many numbers each")
     try options.section("augment", "random changes to training images") { (options) throws(ConfigurationError) in
       crop = try options.integer(
         "crop", default: 0, in: 0...1024, unit: "pixels", "pad each side by so many and cut the size out at random")
       flip = try options.flag("flip", default: false, "mirror left and right half of the time")
-      reflects = try options.choice(
+      let padding = try options.choice(
         "padding", of: ["zero", "reflect"], default: "zero", "what lies beyond the edge: black, or the image mirrored")
-        == "reflect"
+      reflects = padding == "reflect"
     }
   }
 

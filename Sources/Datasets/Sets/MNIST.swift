@@ -1,6 +1,6 @@
 extension CatalogEntry {
   /// Handwritten digits (Y. LeCun, C. Cortes, C. Burges 1998).
-  static let mnist = CatalogEntry(
+  package static let mnist = CatalogEntry(
     name: "mnist", summary: "70,000 handwritten digits, 28x28 pixels, 10 classes",
     licence: "usually given as CC BY-SA 3.0",
     files: PublishedFile.list(

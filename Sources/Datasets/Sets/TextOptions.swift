@@ -14,7 +14,8 @@ struct TextOptions: Sendable {
     shifts = try options.flag(
       "shift", default: true, "begin the samples of each epoch at another character, so that all alignments are seen")
     if let test {
-      self.test = try options.number("test", default: test, in: .open01, "share of the text, its end, that is the test part")
+      self.test = try options.number(
+        "test", default: test, in: .open01, "share of the text, its end, that is the test part")
     } else {
       self.test = 0.1
     }

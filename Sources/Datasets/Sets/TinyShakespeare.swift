@@ -2,8 +2,9 @@ import Configuration
 
 extension CatalogEntry {
   /// 40,000 lines of Shakespeare (A. Karpathy 2015).
-  static let tinyShakespeare = CatalogEntry(
-    name: "tinyshakespeare", summary: "1,115,394 characters of Shakespeare, 65 symbols; the last tenth is the test part",
+  package static let tinyShakespeare = CatalogEntry(
+    name: "tinyshakespeare",
+    summary: "1,115,394 characters of Shakespeare, 65 symbols; the last tenth is the test part",
     licence: "public domain",
     files: [
       PublishedFile(
@@ -22,7 +23,7 @@ extension CatalogEntry {
   }
 
   /// Any UTF-8 text.
-  static let text = CatalogEntry(
+  package static let text = CatalogEntry(
     name: "text", summary: "a UTF-8 text, plain or .gz, by character"
   ) { (options, _) throws(ConfigurationError) in
     let text = try TextOptions(&options, test: 0.1)

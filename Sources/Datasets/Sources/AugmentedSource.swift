@@ -20,6 +20,7 @@ public final class AugmentedSource: DataSource {
   private let flip: Bool
   private let padding: Padding
 
+  /// Shape of one input.
   public let inputShape: Shape
 
   /// Pads `crop` pixels a side (0 for none, less than half of the image) and flips at random.
@@ -38,11 +39,16 @@ public final class AugmentedSource: DataSource {
     inputShape = shape
   }
 
+  /// Samples.
   public var count: Int { whole.count }
+  /// What the scalars of an input are.
   public var inputType: InputType { whole.inputType }
+  /// Shape of one target.
   public var targetShape: Shape { whole.targetShape }
+  /// What the scalars of a target are.
   public var targetType: TargetType { whole.targetType }
 
+  /// Writes one sample.
   public func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer
   ) {
@@ -133,8 +139,10 @@ public final class AugmentedSource: DataSource {
     }
   }
 
+  /// The number of the sample in the whole set.
   public func key(_ sample: Int) -> UInt64 { whole.key(sample) }
 
+  /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(crop)
     checksum.update(flip ? 1 : 0)

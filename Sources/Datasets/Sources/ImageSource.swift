@@ -3,11 +3,13 @@ import Tensors
 /// Images of one byte a pixel and channel, kept as bytes, with one class each.
 ///
 /// A pixel becomes (x / scale − mean) / deviation, in Float32 and in this order, which is what the usual PyTorch
-/// transforms compute.  All 256 results of a channel are made once, so reading is one look-up a scalar (measured at
-/// 7 GB/s and more of Float32 on one core).
+/// transforms compute.  All 256 results of a channel are made once, so reading is one look-up a scalar.
 public final class ImageSource: DataSource {
+  /// Samples.
   public let count: Int
+  /// Shape of one input.
   public let inputShape: Shape
+  /// What the scalars of a target are.
   public let targetType: TargetType
   /// What a black pixel becomes, per channel: what padding is made of.
   public let black: [Float]
@@ -16,7 +18,9 @@ public final class ImageSource: DataSource {
   private let labels: [Int32]
   private let tables: [Float]  // [channels, 256]
 
+  /// What the scalars of an input are.
   public var inputType: InputType { .float32 }
+  /// Shape of one target.
   public var targetShape: Shape { [] }
 
   /// Images of `shape` (`[height, width, channels]`) one after another, and their classes.
@@ -66,6 +70,7 @@ public final class ImageSource: DataSource {
       normalisation: normalisation)
   }
 
+  /// Writes one sample.
   public func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer
   ) {
@@ -78,7 +83,20 @@ public final class ImageSource: DataSource {
       guard let table = buffer.baseAddress else { return }
       switch channels {
       case 1:
+        // Eight pixels a load: the loop is bound by its loads.
         var i = 0
+        while i &+ 8 <= size {
+          let eight = UnsafeRawPointer(source + i).loadUnaligned(as: UInt64.self)
+          output[i] = table[Int(truncatingIfNeeded: eight & 255)]
+          output[i &+ 1] = table[Int(truncatingIfNeeded: eight >> 8 & 255)]
+          output[i &+ 2] = table[Int(truncatingIfNeeded: eight >> 16 & 255)]
+          output[i &+ 3] = table[Int(truncatingIfNeeded: eight >> 24 & 255)]
+          output[i &+ 4] = table[Int(truncatingIfNeeded: eight >> 32 & 255)]
+          output[i &+ 5] = table[Int(truncatingIfNeeded: eight >> 40 & 255)]
+          output[i &+ 6] = table[Int(truncatingIfNeeded: eight >> 48 & 255)]
+          output[i &+ 7] = table[Int(truncatingIfNeeded: eight >> 56)]
+          i &+= 8
+        }
         while i < size {
           output[i] = table[Int(source[i])]
           i &+= 1
@@ -106,8 +124,10 @@ public final class ImageSource: DataSource {
     labels.withUnsafeBufferPointer { targets.storeBytes(of: $0[sample], as: Int32.self) }
   }
 
+  /// The class of a sample.
   public func label(_ sample: Int) -> Int? { Int(labels[sample]) }
 
+  /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(inputShape)
     checksum.update(count)

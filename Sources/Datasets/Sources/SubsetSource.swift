@@ -5,9 +5,13 @@ public final class SubsetSource: DataSource {
   let whole: any DataSource
   private let samples: [Int32]
 
+  /// Shape of one input.
   public let inputShape: Shape
+  /// Shape of one target.
   public let targetShape: Shape
+  /// What the scalars of an input are.
   public let inputType: InputType
+  /// What the scalars of a target are.
   public let targetType: TargetType
 
   /// The samples of `whole` with the given numbers.
@@ -21,16 +25,20 @@ public final class SubsetSource: DataSource {
     targetType = whole.targetType
   }
 
+  /// Samples.
   public var count: Int { samples.count }
 
+  /// Writes one sample.
   public func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer
   ) {
     whole.read(Int(samples[sample]), epoch: epoch, into: input, targets: targets)
   }
 
+  /// The number of the sample in the whole set.
   public func key(_ sample: Int) -> UInt64 { whole.key(Int(samples[sample])) }
 
+  /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(samples)
     whole.fingerprint(&checksum)

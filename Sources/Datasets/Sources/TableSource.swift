@@ -10,14 +10,19 @@ public final class TableSource: DataSource {
     case values([Float], width: Int)
   }
 
+  /// Samples.
   public let count: Int
+  /// Shape of one input.
   public let inputShape: Shape
+  /// Shape of one target.
   public let targetShape: Shape
+  /// What the scalars of a target are.
   public let targetType: TargetType
 
   private let rows: ByteBlock
   private let targets: ByteBlock
 
+  /// What the scalars of an input are.
   public var inputType: InputType { .float32 }
 
   /// Rows of `shape`, one after another.
@@ -59,6 +64,7 @@ public final class TableSource: DataSource {
     self.init(rows: block, shape: shape, targets: targets)
   }
 
+  /// Writes one sample.
   public func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets target: UnsafeMutableRawPointer
   ) {
@@ -69,6 +75,7 @@ public final class TableSource: DataSource {
     target.copyMemory(from: targets.base + sample * width, byteCount: width)
   }
 
+  /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(inputShape)
     checksum.update(count)

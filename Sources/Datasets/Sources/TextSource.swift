@@ -5,9 +5,13 @@ import Tensors
 /// Windows do not overlap.  With a `shift` seed the first window of each stretch begins, per epoch, at a random place of
 /// 0..<context, so that over the epochs a model sees every alignment; evaluation uses no shift.
 public final class TextSource: DataSource {
+  /// Samples.
   public let count: Int
+  /// Shape of one input.
   public let inputShape: Shape
+  /// What the scalars of an input are.
   public let inputType: InputType
+  /// What the scalars of a target are.
   public let targetType: TargetType
 
   private let tokens: ByteBlock  // one byte or two a token
@@ -16,6 +20,7 @@ public final class TextSource: DataSource {
   private let shift: UInt64?
   private let stretches: [(start: Int, firstWindow: Int, range: Range<Int>)]
 
+  /// Shape of one target.
   public var targetShape: Shape { inputShape }
 
   /// Windows of the given stretches of the tokens, which windows never leave.
@@ -57,6 +62,7 @@ public final class TextSource: DataSource {
     return offset
   }
 
+  /// Writes one sample.
   public func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer
   ) {
@@ -91,6 +97,7 @@ public final class TextSource: DataSource {
     return UInt64(stretches[last].start + (sample - stretches[last].firstWindow) * context)
   }
 
+  /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(inputShape)
     checksum.update(count)

@@ -22,7 +22,7 @@ public struct Embedding: Layer {
   /// One gather, one addition.
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
     let rows = recorder.embedding(x, recorder.parameter(token))
-    return position.map { recorder.addPositions(rows, recorder.parameter($0)) } ?? rows
+    return position.map { recorder.add(rows, toEachSample: recorder.parameter($0)) } ?? rows
   }
 
   static let kind = LayerKind("embedding", shorthand: "width", "A learned row for each token.") {

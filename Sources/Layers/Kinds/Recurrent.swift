@@ -30,9 +30,12 @@ public struct RecurrentLayer: Layer {
   /// Starts from a state of zeros.
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
     let states = recorder.recurrent(
-      x, cell, weightInput: recorder.parameter(weightInput), weightHidden: recorder.parameter(weightHidden),
-      biasInput: recorder.parameter(biasInput), biasHidden: recorder.parameter(biasHidden))
-    return lastOnly ? recorder.lastStep(states) : states
+      cell, x, inputWeight: recorder.parameter(weightInput), hiddenWeight: recorder.parameter(weightHidden),
+      inputBias: recorder.parameter(biasInput), hiddenBias: recorder.parameter(biasHidden))
+    guard lastOnly else { return states }
+    let shape = recorder.shape(states)
+    let last = recorder.slice(states, shape[1] - 1..<shape[1], axis: 1)
+    return recorder.reshape(last, [shape[0], shape[2]])
   }
 
   static let kind = LayerKind("recurrent", shorthand: "hidden", "A recurrent layer over time: tanh, LSTM or GRU cells.")

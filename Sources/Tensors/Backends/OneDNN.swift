@@ -89,7 +89,11 @@ final class Primitive: @unchecked Sendable {  // oneDNN's primitives are immutab
   }
 
   /// Attributes of every primitive: scratch memory comes from the caller.
+  ///
+  /// A primitive splits its work for as many threads as its maker may use, whoever executes it; with more than one the bits
+  /// of sums change.
   private static func withAttributes<Result>(_ body: (dnnl_primitive_attr_t) -> Result) -> Result {
+    LibraryThreads.limitToOne()
     var attributes: dnnl_primitive_attr_t?
     OneDNN.expect(dnnl_primitive_attr_create(&attributes), "attributes")
     defer { dnnl_primitive_attr_destroy(attributes) }

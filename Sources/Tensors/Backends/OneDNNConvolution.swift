@@ -5,14 +5,15 @@ final class OneDNNConvolution: ConvolutionLibrary {
   private let shape: ConvolutionShape
   private let forwardPrimitive: Primitive
   private let forwardWeights: MemoryFormat
-  private let inputPrimitive: Primitive
-  private let inputWeights: MemoryFormat
+  private let inputPrimitive: Primitive?
+  private let inputWeights: MemoryFormat?
   private let plainWeights: MemoryFormat
   private let imageFormat: MemoryFormat
   private let resultFormat: MemoryFormat
   private let biasFormat: MemoryFormat
 
-  init(_ shape: ConvolutionShape, hasBias: Bool) {
+  /// Prepares the gradient of the input only if `needsInputGradient`: making a primitive takes about a millisecond.
+  init(_ shape: ConvolutionShape, hasBias: Bool, needsInputGradient: Bool) {
     self.shape = shape
     imageFormat = MemoryFormat([shape.batch, shape.inputs, shape.height, shape.width], dnnl_nhwc)
     resultFormat = MemoryFormat([shape.batch, shape.outputs, shape.outputHeight, shape.outputWidth], dnnl_nhwc)
@@ -20,8 +21,10 @@ final class OneDNNConvolution: ConvolutionLibrary {
     plainWeights = OneDNNConvolution.weights(shape, any: false)
     forwardPrimitive = OneDNNConvolution.forward(shape, imageFormat, resultFormat, hasBias ? biasFormat : nil)
     forwardWeights = forwardPrimitive.format(dnnl_query_weights_md)
-    inputPrimitive = OneDNNConvolution.inputGradient(shape, imageFormat, resultFormat, forwardPrimitive)
-    inputWeights = inputPrimitive.format(dnnl_query_weights_md)
+    inputPrimitive =
+      needsInputGradient
+      ? OneDNNConvolution.inputGradient(shape, imageFormat, resultFormat, forwardPrimitive) : nil
+    inputWeights = inputPrimitive?.format(dnnl_query_weights_md)
   }
 
   private static func weights(_ shape: ConvolutionShape, any: Bool) -> MemoryFormat {
@@ -88,11 +91,13 @@ final class OneDNNConvolution: ConvolutionLibrary {
   }
 
   var packedBytes: Int? { forwardWeights.isSame(as: plainWeights) ? nil : forwardWeights.bytes }
-  var packedGradientBytes: Int? { inputWeights.isSame(as: plainWeights) ? nil : inputWeights.bytes }
-  var packsOnce: Bool { forwardWeights.isSame(as: inputWeights) }
+  var packedGradientBytes: Int? {
+    inputWeights.flatMap { $0.isSame(as: plainWeights) ? nil : $0.bytes }
+  }
+  var packsOnce: Bool { inputWeights.map(forwardWeights.isSame) ?? true }
 
   func pack(forGradient: Bool) -> Lowering {
-    let (plain, packed) = (plainWeights, forGradient ? inputWeights : forwardWeights)
+    let (plain, packed) = (plainWeights, forGradient ? inputWeights ?? forwardWeights : forwardWeights)
     let primitive = Primitive.reorder(from: plain, to: packed)
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(primitive, [(DNNL_ARG_SRC_0, plain), (DNNL_ARG_DST_0, packed)])
@@ -125,6 +130,9 @@ final class OneDNNConvolution: ConvolutionLibrary {
   }
 
   func inputGradient() -> Lowering {
+    guard let inputPrimitive, let inputWeights else {
+      preconditionFailure("the input gradient of a convolution \(shape) made without one")
+    }
     let (primitive, formats) = (inputPrimitive, (resultFormat, inputWeights, imageFormat))
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(

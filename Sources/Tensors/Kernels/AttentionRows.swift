@@ -18,19 +18,20 @@ enum AttentionRows {
     _ scores: UnsafeMutablePointer<Float>, rows: Int, keys: Int, stride: Int, visible: Int, causal: Bool,
     inverses: UnsafeMutablePointer<Float>, logSums: UnsafeMutablePointer<Float>
   ) {
+    hide(scores, rows: rows, keys: keys, stride: stride, visible: visible, causal: causal)
+    for r in 0..<rows { logSums[r] = maximum(scores + r &* stride, stride) }
     for r in 0..<rows {
-      let row = scores + r &* stride
-      let seen = causal ? visible &+ r : keys
-      (row + seen).update(repeating: -.infinity, count: stride &- seen)
-      let largest = maximum(row, stride)
+      let (row, largest) = (scores + r &* stride, logSums[r])
       var i = 0
       while i < stride {
-        row[i] = Elementary.exp(row[i] - largest)
-        i &+= 1
+        for j in 0..<16 { row[i &+ j] = Elementary.exp(row[i &+ j] - largest) }
+        i &+= 16
       }
-      let sum = sum(row, stride)
-      inverses[r] = 1 / sum
-      logSums[r] = largest + logf(sum)
+    }
+    for r in 0..<rows { inverses[r] = sum(scores + r &* stride, stride) }
+    for r in 0..<rows {
+      logSums[r] += logf(inverses[r])
+      inverses[r] = 1 / inverses[r]
     }
   }
 
@@ -41,23 +42,57 @@ enum AttentionRows {
     _ scores: UnsafeMutablePointer<Float>, _ gradients: UnsafeMutablePointer<Float>, rows: Int, keys: Int, stride: Int,
     visible: Int, causal: Bool, scale: Float, logSums: UnsafePointer<Float>, products: UnsafePointer<Float>
   ) {
+    hide(scores, rows: rows, keys: keys, stride: stride, visible: visible, causal: causal)
     for r in 0..<rows {
       let (p, ds) = (scores + r &* stride, gradients + r &* stride)
-      let seen = causal ? visible &+ r : keys
-      (p + seen).update(repeating: -.infinity, count: stride &- seen)
-      (ds + keys).update(repeating: 0, count: stride &- keys)
       let (logSum, product) = (logSums[r], products[r])
       var i = 0
       while i < stride {
-        p[i] = Elementary.exp(p[i] - logSum)
-        i &+= 1
+        for j in 0..<16 { p[i &+ j] = Elementary.exp(p[i &+ j] - logSum) }
+        i &+= 16
       }
       i = 0
-      while i < stride {
+      while i < keys {
         ds[i] = p[i] * ((ds[i] - product) * scale)
         i &+= 1
       }
     }
+  }
+
+  /// Sets what rows do not see to −∞, to the end of their last vectors.
+  ///
+  /// All rows before any is read: a vector read soon after narrower writes to it waits for them.
+  @inline(__always)
+  private static func hide(
+    _ scores: UnsafeMutablePointer<Float>, rows: Int, keys: Int, stride: Int, visible: Int, causal: Bool
+  ) {
+    for r in 0..<rows {
+      let row = scores + r &* stride
+      let raw = UnsafeMutableRawPointer(row)
+      var i = causal ? visible &+ r : keys
+      while i & 15 != 0 {
+        row[i] = -.infinity
+        i &+= 1
+      }
+      while i < stride {
+        raw.storeBytes(of: SIMD16(repeating: -.infinity), toByteOffset: i &* 4, as: SIMD16<Float>.self)
+        i &+= 16
+      }
+    }
+  }
+
+  /// The largest of a whole number of vectors; NaN is skipped.
+  @inline(__always)
+  private static func maximum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+    let raw = UnsafeRawPointer(x)
+    var lanes = SIMD16<Float>(repeating: -.infinity)
+    var i = 0
+    while i < count {
+      let v = raw.loadUnaligned(fromByteOffset: i &* 4, as: SIMD16<Float>.self)
+      lanes.replace(with: v, where: v .> lanes)
+      i &+= 16
+    }
+    return lanes.largest
   }
 
   /// y[r] = Σ a[r, i] b[r, i] for rows `stride` apart.
@@ -76,7 +111,7 @@ enum AttentionRows {
           * z.loadUnaligned(fromByteOffset: i &* 4, as: SIMD8<Float>.self)
         i &+= 8
       }
-      var total = lanes.sum()
+      var total = lanes.total
       while i < columns {
         total += a[r &* stride &+ i] * b[r &* stride &+ i]
         i &+= 1
@@ -100,20 +135,6 @@ enum AttentionRows {
     }
   }
 
-  /// The largest of a whole number of vectors; NaN is skipped.
-  @inline(__always)
-  private static func maximum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
-    let raw = UnsafeRawPointer(x)
-    var lanes = SIMD16<Float>(repeating: -.infinity)
-    var i = 0
-    while i < count {
-      let v = raw.loadUnaligned(fromByteOffset: i &* 4, as: SIMD16<Float>.self)
-      lanes.replace(with: v, where: v .> lanes)
-      i &+= 16
-    }
-    return lanes.max()
-  }
-
   /// The sum of a whole number of vectors.
   @inline(__always)
   private static func sum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
@@ -124,6 +145,6 @@ enum AttentionRows {
       lanes += raw.loadUnaligned(fromByteOffset: i &* 4, as: SIMD16<Float>.self)
       i &+= 16
     }
-    return lanes.sum()
+    return lanes.total
   }
 }

@@ -165,10 +165,10 @@ struct ChannelTiles: Sendable {
   ) {
     let (n, before) = (Double(tiles), Double(seen))
     let (means, squares) = (UnsafeMutableRawPointer(means), UnsafeMutableRawPointer(squares))
-    let shift = SIMD8<Double>(s)
+    let shift = s.widened
     let mean = means.loadUnaligned(as: SIMD8<Double>.self)
-    let delta = SIMD8<Double>(c) + shift * (1 / n) - mean
-    let own = SIMD8<Double>(q) - shift * shift * (1 / n)
+    let delta = c.widened + shift * (1 / n) - mean
+    let own = q.widened - shift * shift * (1 / n)
     means.storeBytes(of: mean + delta * (n / (before + n)), as: SIMD8<Double>.self)
     squares.storeBytes(
       of: squares.loadUnaligned(as: SIMD8<Double>.self) + own + delta * delta * (n * before / (before + n)),
@@ -190,20 +190,12 @@ struct ChannelTiles: Sendable {
     into y: UnsafeMutablePointer<Float>
   ) {
     eachPanel { start, tiles, width in
-      let r = residual.map { $0 + start }
-      switch (r, rectified) {
-      case (nil, false):
-        ChannelTiles.map(x + start, x, tiles, lanes, width, factors, y + start, { v, _ in v }, { v, _ in v })
-      case (nil, true):
-        ChannelTiles.map(
-          x + start, x, tiles, lanes, width, factors, y + start, { v, _ in v.rectified }, { v, _ in v.rectified })
-      case (let r?, false):
-        ChannelTiles.map(
-          x + start, r, tiles, lanes, width, factors, y + start, { v, i in v + r.lanes(i) }, { v, i in v + r[i] })
-      case (let r?, true):
-        ChannelTiles.map(
-          x + start, r, tiles, lanes, width, factors, y + start, { v, i in (v + r.lanes(i)).rectified },
-          { v, i in (v + r[i]).rectified })
+      let (x, y, r) = (x + start, y + start, (residual ?? x) + start)
+      switch (residual != nil, rectified) {
+      case (false, false): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: false, rectified: false)
+      case (false, true): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: false, rectified: true)
+      case (true, false): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: true, rectified: false)
+      case (true, true): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: true, rectified: true)
       }
     }
   }
@@ -211,34 +203,42 @@ struct ChannelTiles: Sendable {
   @inline(__always)
   private static func map(
     _ x: UnsafePointer<Float>, _ r: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ y: UnsafeMutablePointer<Float>, _ end: (Lanes, Int) -> Lanes, _ endScalar: (Float, Int) -> Float
+    _ y: UnsafeMutablePointer<Float>, adds: Bool, rectified: Bool
   ) {
     var lane = 0
-    while lane &+ 64 <= width {
-      let (c0, c1, c2, c3) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16), f.centre.lanes(lane &+ 32), f.centre.lanes(lane &+ 48))
-      let (a0, a1, a2, a3) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16), f.scale.lanes(lane &+ 32), f.scale.lanes(lane &+ 48))
-      let (b0, b1, b2, b3) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16), f.shift.lanes(lane &+ 32), f.shift.lanes(lane &+ 48))
+    while lane &+ 32 <= width {
+      let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
+      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
+      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
       var i = lane
       for _ in 0..<tiles {
-        y.store(end((x.lanes(i) - c0) * a0 + b0, i), i)
-        y.store(end((x.lanes(i &+ 16) - c1) * a1 + b1, i &+ 16), i &+ 16)
-        y.store(end((x.lanes(i &+ 32) - c2) * a2 + b2, i &+ 32), i &+ 32)
-        y.store(end((x.lanes(i &+ 48) - c3) * a3 + b3, i &+ 48), i &+ 48)
+        var v0 = (x.lanes(i) - c0) * a0 + b0
+        var v1 = (x.lanes(i &+ 16) - c1) * a1 + b1
+        if adds {
+          v0 += r.lanes(i)
+          v1 += r.lanes(i &+ 16)
+        }
+        y.store(rectified ? v0.rectified : v0, i)
+        y.store(rectified ? v1.rectified : v1, i &+ 16)
         i &+= stride
       }
-      lane &+= 64
+      lane &+= 32
     }
     while lane &+ 16 <= width {
       let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
       var i = lane
       for _ in 0..<tiles {
-        y.store(end((x.lanes(i) - c) * a + b, i), i)
+        var v = (x.lanes(i) - c) * a + b
+        if adds { v += r.lanes(i) }
+        y.store(rectified ? v.rectified : v, i)
         i &+= stride
       }
       lane &+= 16
     }
     while lane < width {
-      y[lane] = endScalar((x[lane] - f.centre[lane]) * f.scale[lane] + f.shift[lane], lane)
+      var v = (x[lane] - f.centre[lane]) * f.scale[lane] + f.shift[lane]
+      if adds { v += r[lane] }
+      y[lane] = rectified ? v.rectified : v
       lane &+= 1
     }
   }
@@ -267,17 +267,13 @@ struct ChannelTiles: Sendable {
       let (dy, x) = (dy + start, x + start)
       switch mask {
       case .none:
-        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, { g, _, _ in g }, { g, _, _ in g })
+        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: false)
       case .recomputed:
-        ChannelTiles.reduce(
-          dy, x, tiles, lanes, width, factors, sums, products,
-          { g, d, lane in g.passed(by: d * factors.scale.lanes(lane) + factors.shift.lanes(lane)) },
-          { g, d, lane in g.passed(by: d * factors.scale[lane] + factors.shift[lane]) })
+        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: true)
       case .output(let y, let masked):
         let (y, masked) = (y + start, masked + start)
         ChannelTiles.mask(dy, y, tiles &* lanes &- lanes &+ width, into: masked)
-        ChannelTiles.reduce(
-          UnsafePointer(masked), x, tiles, lanes, width, factors, sums, products, { g, _, _ in g }, { g, _, _ in g })
+        ChannelTiles.reduce(UnsafePointer(masked), x, tiles, lanes, width, factors, sums, products, rectified: false)
       }
     }
     for channel in 0..<channels {
@@ -310,18 +306,22 @@ struct ChannelTiles: Sendable {
   @inline(__always)
   private static func reduce(
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>,
-    _ filter: (_ gradient: Lanes, _ deviation: Lanes, _ lane: Int) -> Lanes,
-    _ filterScalar: (_ gradient: Float, _ deviation: Float, _ lane: Int) -> Float
+    _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>, rectified: Bool
   ) {
     var lane = 0
     while lane &+ 32 <= width {
       let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
+      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
+      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
       var (s0, s1, p0, p1) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
         let (d0, d1) = (x.lanes(i) - c0, x.lanes(i &+ 16) - c1)
-        let (g0, g1) = (filter(dy.lanes(i), d0, lane), filter(dy.lanes(i &+ 16), d1, lane &+ 16))
+        var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
+        if rectified {
+          g0 = g0.passed(by: d0 * a0 + b0)
+          g1 = g1.passed(by: d1 * a1 + b1)
+        }
         s0 += g0
         s1 += g1
         p0 += g0 * d0
@@ -335,12 +335,13 @@ struct ChannelTiles: Sendable {
       lane &+= 32
     }
     while lane &+ 16 <= width {
-      let c = f.centre.lanes(lane)
+      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
       var (s, p) = (Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
         let d = x.lanes(i) - c
-        let g = filter(dy.lanes(i), d, lane)
+        var g = dy.lanes(i)
+        if rectified { g = g.passed(by: d * a + b) }
         s += g
         p += g * d
         i &+= stride
@@ -351,7 +352,8 @@ struct ChannelTiles: Sendable {
     }
     while lane < width {
       let d = x[lane] - f.centre[lane]
-      let g = filterScalar(dy[lane], d, lane)
+      var g = dy[lane]
+      if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
       sums[lane] += Double(g)
       products[lane] += Double(g) * Double(d)
       lane &+= 1

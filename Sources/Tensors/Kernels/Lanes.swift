@@ -1,59 +1,42 @@
-/// Sixteen neighbouring scalars: one AVX-512 register.
-///
-/// Loops that may write over what they read need explicit lanes: the compiler turns a plain loop into vector code only
-/// behind a check that input and output do not overlap.
-typealias Lanes = SIMD16<Float>
-
-extension UnsafePointer<Float> {
-  /// Sixteen scalars from `index` on.
-  @inline(__always)
-  func lanes(_ index: Int) -> Lanes {
-    UnsafeRawPointer(self).loadUnaligned(fromByteOffset: index &* 4, as: Lanes.self)
-  }
-}
-
-extension UnsafeMutablePointer<Float> {
-  /// Sixteen scalars from `index` on.
-  @inline(__always)
-  func lanes(_ index: Int) -> Lanes {
-    UnsafeRawPointer(self).loadUnaligned(fromByteOffset: index &* 4, as: Lanes.self)
-  }
-
-  /// Writes sixteen scalars from `index` on.
-  @inline(__always)
-  func store(_ lanes: Lanes, _ index: Int) {
-    UnsafeMutableRawPointer(self).storeBytes(of: lanes, toByteOffset: index &* 4, as: Lanes.self)
-  }
-}
-
-extension UnsafeMutablePointer<Double> {
-  /// Adds sixteen Float32 numbers to those from `index` on.
-  @inline(__always)
-  func add(_ lanes: Lanes, _ index: Int) {
-    let place = UnsafeMutableRawPointer(self + index)
-    let low = place.loadUnaligned(as: SIMD8<Double>.self) + SIMD8<Double>(lanes.lowHalf)
-    let high = place.loadUnaligned(fromByteOffset: 64, as: SIMD8<Double>.self) + SIMD8<Double>(lanes.highHalf)
-    place.storeBytes(of: low, as: SIMD8<Double>.self)
-    place.storeBytes(of: high, toByteOffset: 64, as: SIMD8<Double>.self)
-  }
-}
-
 extension SIMD16<Float> {
-  /// Zero where not above it; keeps what is not a number.
+  /// The sum of all lanes, in pairs.
   @inline(__always)
-  var rectified: Lanes { replacing(with: Lanes.zero, where: self .<= Lanes.zero) }
+  var total: Float {
+    let eight = lowHalf + highHalf
+    let four = eight.lowHalf + eight.highHalf
+    let two = four.lowHalf + four.highHalf
+    return two.x + two.y
+  }
 
-  /// These lanes where `y`, an output of relu, lets gradients through: where it is not zero.
+  /// The largest lane; lanes that are NaN give no promise.
   @inline(__always)
-  func passed(by y: Lanes) -> Lanes { replacing(with: Lanes.zero, where: y .<= Lanes.zero) }
+  var largest: Float {
+    var eight = lowHalf
+    eight.replace(with: highHalf, where: highHalf .> eight)
+    var four = eight.lowHalf
+    four.replace(with: eight.highHalf, where: eight.highHalf .> four)
+    var two = four.lowHalf
+    two.replace(with: four.highHalf, where: four.highHalf .> two)
+    return two.y > two.x ? two.y : two.x
+  }
 }
 
-extension Float {
-  /// Zero where not above it; keeps what is not a number.
+extension SIMD8<Float> {
+  /// The sum of all lanes, in pairs.
   @inline(__always)
-  var rectified: Float { self <= 0 ? 0 : self }
+  var total: Float {
+    let four = lowHalf + highHalf
+    let two = four.lowHalf + four.highHalf
+    return two.x + two.y
+  }
+}
 
-  /// This number where `y`, an output of relu, lets gradients through.
+extension SIMD8<Double> {
+  /// The sum of all lanes, in pairs.
   @inline(__always)
-  func passed(by y: Float) -> Float { y <= 0 ? 0 : self }
+  var total: Double {
+    let four = lowHalf + highHalf
+    let two = four.lowHalf + four.highHalf
+    return two.x + two.y
+  }
 }

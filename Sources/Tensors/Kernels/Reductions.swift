@@ -40,7 +40,7 @@ public enum Reductions {
       sums += SIMD8<Double>(raw.loadUnaligned(fromByteOffset: i &* 4, as: SIMD8<Float>.self))
       i &+= 8
     }
-    var total = sums.sum()
+    var total = sums.total
     while i < count {
       total += Double(x[i])
       i &+= 1
@@ -59,7 +59,7 @@ public enum Reductions {
       sums += a * b
       i &+= 8
     }
-    var total = sums.sum()
+    var total = sums.total
     while i < count {
       total += Double(x[i]) * Double(y[i])
       i &+= 1

@@ -66,7 +66,7 @@ enum SoftmaxLoss {
         lanes.replace(with: v, where: v .> lanes)
         i &+= 16
       }
-      largest = lanes.max()
+      largest = lanes.largest
     }
     while i < count {
       largest = x[i] > largest ? x[i] : largest

@@ -21,7 +21,8 @@ struct BatchNormOptions: Hashable, Sendable {
 /// y = (x − mean) / √(variance + ε) · weight + bias (+ residual), with relu where asked for (Ioffe and Szegedy 2015).
 ///
 /// Outputs: y, then mean and 1/√(variance + ε) of each channel for the gradient, then the statistics of this shard that
-/// move the running ones: the mean, and the variance as an unbiased estimate, both weighted by the shard's share.
+/// move the running ones: the mean, and the variance as an unbiased estimate, both weighted by the shard's share; where
+/// running statistics normalise, these are they themselves, which leaves them where they are.
 struct BatchNorm: Operation {
   let name = "batch norm"
   let options: BatchNormOptions
@@ -55,6 +56,10 @@ struct BatchNorm: Operation {
           for c in 0..<channels {
             mean[c] = run[runningMean][c]
             inverse[c] = Float(1 / (Double(run[runningVariance][c]) + Double(options.epsilon)).squareRoot())
+            if movesStates {
+              run[meanStatistic][c] = run[runningMean][c] * run.share
+              run[varianceStatistic][c] = run[runningVariance][c] * run.share
+            }
           }
         } else {
           let (m, s) = (run.doubles(means), run.doubles(squares))
@@ -229,9 +234,9 @@ extension Recorder {
       hasResidual: residual != nil, isRectified: rectified, usesStates: usesStates)
     let states = [mean, variance].compactMap { $0 }
     return append(
-      BatchNorm(options: options, movesStates: !usesStates && !states.isEmpty && mode == .training),
+      BatchNorm(options: options, movesStates: !states.isEmpty && mode == .training),
       [x] + [weight, bias, residual].compactMap { $0 } + (usesStates ? states.map(state) : []),
       [.new(shape(x)), .new([2, channels])]
-        + (!usesStates && mode == .training ? states.map { .existing(statistic($0)) } : []))[0]
+        + (mode == .training ? states.map { .existing(statistic($0)) } : []))[0]
   }
 }

@@ -104,7 +104,9 @@ extension Recorder {
       "a kernel of \(weights) on images of \(image) with padding \(padding)")
     let library: any ConvolutionLibrary =
       switch compute.backend {
-      case .onednn: OneDNNConvolution(shape, hasBias: bias != nil)
+      case .onednn:
+        OneDNNConvolution(
+          shape, hasBias: bias != nil, needsInputGradient: mode == .training && needsGradient(x))
       case .openblas: ColumnConvolution(shape)
       }
     let packed = pack(weight, library, forGradient: false)

@@ -19,3 +19,8 @@ extension Plan {
     }
   }
 }
+
+extension Recorder {
+  /// Instructions recorded so far.
+  public var instructionCount: Int { instructions.count }
+}

@@ -21,21 +21,14 @@ public final class TrainingLoop {
   let schedule: BatchSchedule
   let totalSteps: Int
   private let experiment: Experiment
-  private let tree: ShardTree
-  private let block: GradientBlock
+  private let gradients: ShardedGradients
   private let clipper: GradientNorm
-  private let strategy: any CommunicationStrategy
-  private var library: ProgramLibrary
-  private var team: WorkerTeam
-  private var workers: [Worker] = []
-  private var evaluators: [Evaluator] = []
-  private var merges: [(subtree: Range<Int>, additions: [(to: Int, from: Int)], first: Int)] = []
-  private var buckets: Buckets
+  private let evaluators: [Evaluator]
+  private let keeper: CheckpointKeeper
   private var version = 0
+  private var isStopRequested = false
   /// Who follows the run; rank 0's only.
   public var observers: [any TrainingObserver]
-  private let checkpoints: Checkpoints?
-  private var trainingSeconds: Double { progress.seconds }
 
   /// Builds everything a rank needs.  All ranks call it together; `runDirectory` and `observers` are rank 0's.  With
   /// `resume` the newest whole checkpoint of the run is continued from.
@@ -45,12 +38,10 @@ public final class TrainingLoop {
   ) throws(RunError) {
     self.prepared = prepared
     self.observers = observers
-    checkpoints = runDirectory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
     experiment = prepared.experiment
     let options = experiment.training
     let communicator = MeteredCommunicator(base)
     self.communicator = communicator
-    let threads = experiment.compute.threads
     do {
       let shards = try experiment.shards(ranks: base.size)
       let source = prepared.dataset.training
@@ -65,7 +56,6 @@ public final class TrainingLoop {
           "see other data", prepared.dataset.fingerprint(), "give all ranks the same files of \(prepared.dataset.name)",
           base)
       }
-      tree = ShardTree(shards: shards)
       schedule = BatchSchedule(
         Sampler(count: source.count, batch: options.batch, shards: shards, seed: experiment.seed),
         accumulate: options.accumulate)
@@ -74,7 +64,6 @@ public final class TrainingLoop {
       case .steps(let steps): totalSteps = steps
       }
       let layout = prepared.model.layout
-      block = GradientBlock(layout)
       store = ParameterStore(layout)
       layout.initialise(store, seed: experiment.seed)
       if let weights = experiment.model.weights { _ = try Weights.load(weights, into: store) }
@@ -86,17 +75,10 @@ public final class TrainingLoop {
         set.map { (name: name, source: $0) }
       }
       let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
-      library = ProgramLibrary(
-        prepared.model, prepared.objective, experiment.learning, prepared.compute, training: schedule.shardSizes,
-        evaluation: chunkSizes)
-      buckets = Buckets(
-        layout: layout, gradientReady: library.gradientReady(schedule.shardSizes[0]), count: block.count,
-        scalars: options.bucket)
-      strategy = experiment.strategy()
-      try strategy.prepare(
-        ExchangePlan(
-          communicator: communicator, tree: tree, layout: layout, buckets: buckets.ranges, scalars: block.count))
-      team = try WorkerTeam(count: threads)
+      gradients = try ShardedGradients(
+        prepared, ShardTree(shards: shards), schedule, evaluationSizes: chunkSizes, communicator)
+      keeper = CheckpointKeeper(prepared, runDirectory, base)
+      let threads = experiment.compute.threads
       evaluators = sets.map { set in
         Evaluator(
           set.name, set.source, size: options.evaluationBatch, termsPerSample: prepared.objective.termsPerSample,
@@ -105,41 +87,19 @@ public final class TrainingLoop {
     } catch {
       throw RunError(error)
     }
-    if resume { try restore() }
-  }
-
-  deinit { team.end() }
-
-  /// Continues from the newest whole checkpoint: rank 0 reads it and tells the others.
-  private func restore() throws(RunError) {
-    try Agreement.together(communicator.base) { () throws(RunError) in
-      guard let checkpoints else { return }
-      let newest = checkpoints.newestValid()
-      for warning in newest.warnings { observe { $0.noted(warning) } }
-      guard let checkpoint = newest.checkpoint else {
-        return observe { $0.noted("no usable checkpoint: training starts from the beginning") }
-      }
-      do throws(CheckpointError) {
-        try checkpoint.load(into: store, states: optimizerStates)
-        progress = checkpoint.progress
-      } catch { throw RunError(error) }
+    guard resume else { return }
+    let restored = try keeper.restore(store, optimizer)
+    if let restored = restored.progress { progress = restored }
+    for line in restored.notes {
+      for observer in observers { observer.noted(line) }
     }
-    do {
-      let mine = [UInt8](try JSONEncoder().encode(progress))
-      let roots = try Agreement.exchange(mine, communicator.base)[0]
-      progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(roots))
-    } catch { throw RunError(error) }
-  }
-
-  private var optimizerStates: [StateBlock] {
-    optimizer.states.map { StateBlock(name: $0.name, storage: $0.storage) }
   }
 
   /// Trains to the end, or until a signal or early stopping ends it.
   public func run() throws(RunError) -> TrainingSummary {
     do {
       try synchroniseParameters()
-      try makeWorkers()
+      try gradients.begin(at: progress.step)
       observe { $0.began(start) }
       let summary = try train()
       observe { $0.ended() }
@@ -154,7 +114,6 @@ public final class TrainingLoop {
     var isStopping = false
     while progress.step < totalSteps, !isStopping {
       let record = try step()
-      let isStopRequested = lastStop
       let isLast = progress.step == totalSteps || isStopRequested
       observe { $0.stepEnded(record) }
       let isDue = isDue(experiment.training.evaluate)
@@ -163,7 +122,7 @@ public final class TrainingLoop {
         test = results.last
         isStopping = try judge(results)
       }
-      if isLast || isStopping || isCheckpointDue { try save() }
+      if isLast || isStopping || isCheckpointDue { try keeper.save(progress, store, optimizer) }
       if isStopRequested {
         throw RunError(
           .stopped, "stopped by a signal after step \(progress.step); the state is saved, --resume continues")
@@ -182,79 +141,32 @@ public final class TrainingLoop {
     let step = Worker.Step(
       store: store, version: version, seed: experiment.seed, epoch: UInt64(epoch),
       batches: schedule.batches(index).count, samples: samples, stop: StopSignal.number != nil)
-    let gradients = try exchange(step)
-    let loss = Double(gradients.base[block.loss])
+    let sum = try gradients.sum(step)
+    let loss = Double(sum.base[gradients.block.loss])
     let learningRate = experiment.optimizer.learningRate(
       step: index, stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
-    let clip = try clipScale(gradients, loss)
+    let clip = try clipScale(sum, loss)
     optimizer.measure(
-      parameters: store.parameters.base, gradients: gradients.base, range: 0..<store.layout.parameterCount, step: index)
+      parameters: store.parameters.base, gradients: sum.base, range: 0..<store.layout.parameterCount, step: index)
     optimizer.update(
-      parameters: store.parameters.base, gradients: gradients.base, range: 0..<store.layout.parameterCount, step: index,
+      parameters: store.parameters.base, gradients: sum.base, range: 0..<store.layout.parameterCount, step: index,
       learningRate: learningRate, gradientScale: clip)
-    store.moveStates(gradients)
+    store.moveStates(sum)
     version += 1
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
     progress.samples += samples
     progress.epochSamples = index + 1 == (epoch + 1) * schedule.stepsPerEpoch ? 0 : progress.epochSamples + samples
-    lastStop = gradients.base[block.stop] > 0
+    isStopRequested = sum.base[gradients.block.stop] > 0
     progress.seconds += monotonicSeconds() - start
     let terms = Double(samples * prepared.objective.termsPerSample)
     return StepRecord(
       step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: loss,
-      accuracy: isClassification ? Double(gradients.base[block.correct]) / terms : nil, learningRate: learningRate,
-      seconds: trainingSeconds, bytesSent: communicator.ledger.total.bytes)
+      accuracy: isClassification ? Double(sum.base[gradients.block.correct]) / terms : nil, learningRate: learningRate,
+      seconds: progress.seconds, bytesSent: communicator.ledger.total.bytes)
   }
 
-  private var lastStop = false
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
-
-  /// Computes and sums the gradients of all shards of all ranks.
-  private func exchange(_ step: Worker.Step) throws -> Storage {
-    if workers.count == 1 {
-      let worker = workers[0]
-      var next = 0
-      let (buckets, strategy) = (self.buckets, self.strategy)
-      try worker.computeGradients(step) { (done, complete) throws(CommunicationError) in
-        while next < buckets.ranges.count, done >= buckets.ready[next] {
-          complete(buckets.ranges[next])
-          try strategy.gradientsReady(bucket: next, worker.sums)
-          next += 1
-        }
-        try strategy.poll()
-      }
-      return try strategy.finishGradients(worker.sums)
-    }
-    var failures = [RunError?](repeating: nil, count: workers.count)
-    failures.withUnsafeMutableBufferPointer { failures in
-      let shared = Shared(failures)
-      team.run { member in
-        do throws(RunError) { try workers[member].computeGradients(step) } catch { shared.base[member] = error }
-      }
-    }
-    if let failure = failures.compactMap({ $0 }).first { throw failure }
-    let pieces = workers.flatMap(\.sums)
-    let sums = merges.map { merge in
-      for addition in merge.additions {
-        VectorMath.add(
-          pieces[merge.first + addition.from].base, to: pieces[merge.first + addition.to].base, count: block.count)
-      }
-      return pieces[merge.first]
-    }
-    for bucket in buckets.ranges.indices {
-      try strategy.gradientsReady(bucket: bucket, sums)
-      try strategy.poll()
-    }
-    return try strategy.finishGradients(sums)
-  }
-
-  /// `@unchecked Sendable`: every thread writes its own element.
-  private struct Shared: @unchecked Sendable {
-    let base: UnsafeMutablePointer<RunError?>
-
-    init(_ buffer: UnsafeMutableBufferPointer<RunError?>) { base = buffer.baseAddress! }
-  }
 
   /// What every gradient is multiplied by so that their norm stays below the limit.  A loss or norm that is not finite ends
   /// training on all ranks alike.
@@ -286,29 +198,11 @@ public final class TrainingLoop {
       "hold other parameters", Digest.parameters(store), "check the machines' memory and network", communicator.base)
   }
 
-  private func makeWorkers() throws {
-    let threads = team.count
-    for member in 0..<threads {
-      let shards = tree.shards(of: communicator.rank * threads + member, parts: communicator.size * threads)
-      workers.append(
-        try Worker(
-          shards: shards, tree: tree, library, source: prepared.dataset.training, schedule: schedule,
-          firstStep: progress.step))
-    }
-    let rankShards = tree.shards(of: communicator.rank, parts: communicator.size)
-    let pieces = workers.flatMap(\.pieces)
-    merges = tree.subtrees(in: rankShards).map { subtree in
-      let inside = pieces.filter { $0.clamped(to: subtree) == $0 }
-      let first = pieces.firstIndex(of: inside[0]) ?? 0
-      return (subtree, tree.additions(of: inside, into: subtree), first)
-    }
-  }
-
   private var start: TrainingStart {
     TrainingStart(
       name: experiment.name, model: prepared.model.name, parameters: store.layout.parameterCount,
       data: prepared.dataset.origin, samples: prepared.dataset.training.count, batch: experiment.training.batch,
-      shards: tree.shards, ranks: communicator.size, threads: team.count, totalSteps: totalSteps,
+      shards: schedule.sampler.shards, ranks: communicator.size, threads: gradients.team.count, totalSteps: totalSteps,
       stepsPerEpoch: schedule.stepsPerEpoch, firstStep: progress.step)
   }
 
@@ -326,10 +220,10 @@ public final class TrainingLoop {
 
   private func evaluate() throws -> [EvaluationRecord] {
     try evaluators.map { evaluator in
-      let result = try evaluator.run(workers, team, store, version: version)
+      let result = try evaluator.run(gradients.workers, gradients.team, store, version: version)
       let record = EvaluationRecord(
         set: evaluator.name, step: progress.step, epoch: progress.epoch, loss: result.loss,
-        accuracy: isClassification ? result.accuracy : nil, seconds: trainingSeconds)
+        accuracy: isClassification ? result.accuracy : nil, seconds: progress.seconds)
       observe { $0.evaluated(record) }
       return record
     }
@@ -345,7 +239,7 @@ public final class TrainingLoop {
       progress.bestMetric = score
       progress.bestStep = progress.step
       progress.evaluationsWithoutGain = 0
-      try save(isBest: true)
+      try keeper.save(progress, store, optimizer, isBest: true)
     }
     guard let patience = experiment.training.patience, progress.evaluationsWithoutGain >= patience else {
       return false
@@ -354,25 +248,6 @@ public final class TrainingLoop {
     observe { $0.noted("stopped early: no improvement in \(patience) evaluations since \(best)") }
     return true
   }
-
-  /// Writes a checkpoint, unless this step has one already.
-  private func save(isBest: Bool = false) throws {
-    guard savedStep != progress.step else { return }
-    savedStep = progress.step
-    try Agreement.together(communicator.base) { () throws(RunError) in
-      guard let checkpoints else { return }
-      do throws(CheckpointError) {
-        _ = try checkpoints.write(
-          Checkpoints.Contents(
-            progress: progress, model: prepared.model.name, seed: Int(experiment.seed),
-            configuration: prepared.resolved,
-            store: store, states: optimizerStates),
-          isBest: isBest)
-      } catch { throw RunError(error) }
-    }
-  }
-
-  private var savedStep = -1
 
   private func observe(_ tell: (any TrainingObserver) -> Void) {
     for observer in observers { tell(observer) }
@@ -383,7 +258,7 @@ public final class TrainingLoop {
     let counts = try gatherCounts([Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak)])
     return TrainingSummary(
       ranks: communicator.size, epochs: progress.epoch, steps: progress.step, samples: progress.samples,
-      seconds: trainingSeconds, loss: test?.loss, accuracy: test?.accuracy,
+      seconds: progress.seconds, loss: test?.loss, accuracy: test?.accuracy,
       parameters: store.layout.parameterCount, parametersDigest: Digest.parameters(store),
       bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, wireBytes: 0,
       peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))

@@ -7,6 +7,7 @@ enum Verbs {
     Predict.self,
     Inspect.self,
     Check.self,
+    Bench.self,
     DataVerb.self,
     Doctor.self,
     Help.self,

@@ -27,25 +27,46 @@ struct Harness {
   var loss = 0.0
   /// Gradients of the loss with respect to each of the arrays.
   var gradients: [[Float]] = []
+  /// What the run contributed to each of the states.
+  var statistics: [[Float]] = []
+  /// Instructions of the forward pass.
+  var recordedCount = 0
 
   /// Records `build` over `arrays`, runs it and differentiates Σ output · `weights` (ones where not given).
   init(
     _ arrays: [Array32], weights: [Float]? = nil, batch: Int = 1, targets: [Int32] = [0], compute: Compute = Compute(),
     build: (Recorder, [Value]) -> Value
   ) {
+    self.init(arrays, states: [], weights: weights, batch: batch, targets: targets, compute: compute) {
+      recorder, values, _ in build(recorder, values)
+    }
+  }
+
+  /// The same with states of given values, of which the run sees `share` of the samples; `fuse` calls the fusing pass.
+  init(
+    _ arrays: [Array32], states: [Array32], weights: [Float]? = nil, batch: Int = 1, targets: [Int32] = [0],
+    share: Float = 1, compute: Compute = Compute(), fuse: Bool = false,
+    build: (Recorder, [Value], [ModelState]) -> Value
+  ) {
     var scope = ParameterScope()
+    let modelStates = states.enumerated().map { scope.state("s\($0)", $1.shape, initial: 0, momentum: 0.1) }
     let parameters = arrays.enumerated().map { scope.parameter("p\($0)", $1.shape, .constant(0)) }
     let layout = scope.layout
     let store = ParameterStore(layout)
     for (parameter, array) in zip(parameters, arrays) {
       for (i, scalar) in array.scalars.enumerated() { store.parameters.base[parameter.range.lowerBound + i] = scalar }
     }
+    for (state, array) in zip(modelStates, states) {
+      for (i, scalar) in array.scalars.enumerated() { store.states.base[state.range.lowerBound + i] = scalar }
+    }
     let recorder = Recorder(batch: batch, mode: .training, layout: layout, compute: compute)
-    let y = build(recorder, parameters.map(recorder.parameter))
+    let y = build(recorder, parameters.map(recorder.parameter), modelStates)
     let count = recorder.shape(y).count
     let loss = recorder.weightedSum(y, recorder.input(Shape([count]), .float32, rows: 1))
-    recorder.differentiate([loss])
     recorder.result(y)
+    if fuse { recorder.fuse() }
+    recordedCount = recorder.instructionCount
+    recorder.differentiate([loss])
     let plan = Plan(recorder)
     let executor = Executor(plan, pool: Pool(bytes: plan.poolBytes))
     var inputWeights = weights ?? [Float](repeating: 1, count: count)
@@ -56,16 +77,22 @@ struct Harness {
     for scalar in gradients.scalars.indices { gradients.base[scalar] = .nan }
     inputWeights.withUnsafeMutableBytes { samples in
       targets.withUnsafeMutableBytes { targets in
-        executor.run(
-          Executor.Inputs(
-            store: store, version: 0, gradients: gradients, samples: samples.baseAddress!,
-            targets: targets.baseAddress!, sampleKeys: keys.withUnsafeBufferPointer { $0.baseAddress! }))
+        var inputs = Executor.Inputs(
+          store: store, version: 0, gradients: gradients, samples: samples.baseAddress!,
+          targets: targets.baseAddress!, sampleKeys: keys.withUnsafeBufferPointer { $0.baseAddress! })
+        inputs.share = share
+        executor.run(inputs)
       }
     }
     withExtendedLifetime(keys) {}
     self.loss = executor.metric(plan.metricCount - 1)
     output = Array(executor.result(0))
     self.gradients = parameters.map { Array(gradients.scalars[$0.range]) }
+    statistics = modelStates.map {
+      Array(
+        gradients.scalars[layout.parameterCount..<layout.gradientCount][
+          ($0.range.lowerBound + layout.parameterCount)..<($0.range.upperBound + layout.parameterCount)])
+    }
   }
 }
 

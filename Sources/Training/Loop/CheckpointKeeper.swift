@@ -1,0 +1,70 @@
+import Communication
+import Foundation
+import Layers
+import Optimizers
+import Tensors
+
+/// Writes and restores the state of a training: rank 0 touches the disk, the others learn from it how it went.
+final class CheckpointKeeper {
+  private let prepared: PreparedExperiment
+  private let checkpoints: Checkpoints?
+  private let communicator: any Communicator
+  private var savedStep: Int?
+
+  /// Checkpoints of a run; `runDirectory` is rank 0's.
+  init(_ prepared: PreparedExperiment, _ runDirectory: RunDirectory?, _ communicator: any Communicator) {
+    self.prepared = prepared
+    self.communicator = communicator
+    checkpoints = runDirectory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
+  }
+
+  /// Writes a checkpoint, unless this step has one already.
+  func save(
+    _ progress: TrainingProgress, _ store: ParameterStore, _ optimizer: Optimizer, isBest: Bool = false
+  ) throws(RunError) {
+    guard savedStep != progress.step else { return }
+    savedStep = progress.step
+    try Agreement.together(communicator) { () throws(RunError) in
+      guard let checkpoints else { return }
+      do throws(CheckpointError) {
+        _ = try checkpoints.write(
+          Checkpoints.Contents(
+            progress: progress, model: prepared.model.name, seed: Int(prepared.experiment.seed),
+            configuration: prepared.resolved, store: store, states: states(optimizer)),
+          isBest: isBest)
+      } catch { throw RunError(error) }
+    }
+  }
+
+  /// Restores the newest whole checkpoint into rank 0's store and optimizer, and tells all ranks how far it was: nil where
+  /// there is none.  Also says what was noticed on the way.
+  func restore(
+    _ store: ParameterStore, _ optimizer: Optimizer
+  ) throws(RunError) -> (progress: TrainingProgress?, notes: [String]) {
+    var progress: TrainingProgress?
+    var notes: [String] = []
+    try Agreement.together(communicator) { () throws(RunError) in
+      guard let checkpoints else { return }
+      let newest = checkpoints.newestValid()
+      notes = newest.warnings
+      guard let checkpoint = newest.checkpoint else {
+        return notes.append("no usable checkpoint: training starts from the beginning")
+      }
+      do throws(CheckpointError) {
+        try checkpoint.load(into: store, states: states(optimizer))
+      } catch { throw RunError(error) }
+      progress = checkpoint.progress
+      savedStep = checkpoint.progress.step
+    }
+    do {
+      let mine = try progress.map { [UInt8](try JSONEncoder().encode($0)) } ?? []
+      let root = try Agreement.exchange(mine, communicator)[0]
+      progress = root.isEmpty ? nil : try JSONDecoder().decode(TrainingProgress.self, from: Data(root))
+    } catch { throw RunError(error) }
+    return (progress, notes)
+  }
+
+  private func states(_ optimizer: Optimizer) -> [StateBlock] {
+    optimizer.states.map { StateBlock(name: $0.name, storage: $0.storage) }
+  }
+}
