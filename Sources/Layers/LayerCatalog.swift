@@ -42,7 +42,9 @@ public enum LayerCatalog {
       layer = try kind.make(&options, input, &scope)
       try options.finish()
     } catch {
-      throw error.place == nil ? ConfigurationError(error.message, at: node.place) : error
+      // Which of the layers it was: a line may hold several.  An inner layer has said its own, longer path.
+      let message = error.message.contains(path) ? error.message : "\(path): \(error.message)"
+      throw ConfigurationError(message, at: error.place ?? node.place)
     }
     let resolved = options.resolved
     let isBare = resolved.entries?.isEmpty ?? true
@@ -50,7 +52,7 @@ public enum LayerCatalog {
   }
 
   private static func entry(_ node: Node, _ path: String) throws(ConfigurationError) -> (String, Node) {
-    if let text = node.text { return (text, .null) }
+    if let text = node.text { return (text, Node(.null, at: node.place)) }
     if let entries = node.entries, entries.count == 1 { return (entries[0].key, entries[0].value) }
     throw ConfigurationError(
       "\(path) is no layer; expected a name such as `relu`, or a name with options such as {linear: 10}", at: node.place

@@ -12,22 +12,23 @@ struct TrainingRun {
   /// Flags of the verbs that train.
   static let flags: [Flag] = [.set, .run, .resume, .json, .quiet]
 
-  /// Prepares the data and trains; only rank 0 has a run directory.  Returns rank 0's result, a JSON object.
+  /// Trains; only rank 0 has a run directory, made once all ranks know that they can train.  Returns rank 0's result, a JSON
+  /// object.
   func rank(_ prepared: PreparedExperiment, _ communicator: any Communicator) throws(RunError) -> String? {
+    let loop = try TrainingLoop(prepared, communicator)
+    let resume = arguments.has(.resume)
     let directory = try Agreement.together(communicator) { () throws(RunError) -> RunDirectory? in
       guard communicator.rank == 0 else { return nil }
-      return try RunDirectory(
-        name: experiment.name, path: arguments.value(.run), resume: arguments.has(.resume))
+      return try RunDirectory(name: experiment.name, path: arguments.value(.run), resume: resume)
     }
     if try isFinished(directory, communicator) { return directory?.result }
-    var observers: [any TrainingObserver] = []
-    if directory != nil, !arguments.has(.quiet) { observers.append(ProgressBar()) }
-    let loop = try TrainingLoop(
-      prepared, communicator, runDirectory: directory, resume: arguments.has(.resume), observers: observers)
-    if let directory {
+    try loop.keepCheckpoints(in: directory, resume: resume)
+    try Agreement.together(communicator) { () throws(RunError) in
+      guard let directory else { return }
       try directory.write(configuration: prepared.resolved)
       let done = loop.progress.step
       let metrics = try directory.metrics(resumingAfter: done > 0 ? .step(done) : nil)
+      if !arguments.has(.quiet) { loop.observers.append(ProgressBar()) }
       loop.observers.append(RunRecorder(metrics: metrics, log: directory.log))
     }
     let summary: TrainingSummary

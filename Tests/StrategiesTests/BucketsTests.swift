@@ -67,7 +67,7 @@ struct BucketsTests {
     let layout = layout(example.sizes)
     let count = layout.parameterCount + example.tail
     // Not quite from last to first, as with a tied weight that becomes final late.
-    let moments = example.sizes.indices.map { 100 - 3 * $0 + ($0 % 3) * 5 }
+    let moments = example.sizes.indices.map { 1_000 - 3 * $0 + ($0 % 3) * 5 }
     let buckets = Buckets(layout: layout, gradientReady: moments, count: count, scalars: example.bucket)
     for (range, ready) in zip(buckets.ranges, buckets.ready) {
       let inside = layout.parameters.indices.filter { range.overlaps(layout.parameters[$0].range) }
@@ -86,7 +86,7 @@ struct BucketsTests {
 
   @Test("of a model without parameters hold what rides behind them")
   func empty() {
-    let buckets = Buckets(layout: ParameterLayout(), gradientReady: [], count: 3, scalars: 1024)
+    let buckets = Buckets(layout: layout([]), gradientReady: [], count: 3, scalars: 1024)
     #expect(buckets.ranges == [0..<3])
   }
 }

@@ -76,6 +76,7 @@ public struct Parallel: Layer {
       let branch = try scope.nested("\(index)") { (scope: inout ParameterScope) throws(ConfigurationError) in
         try Sequential.read(nodes, path: "\(path).\(index)", input: input, scope: &scope).layers
       }
+      try branch.output.requireNumbers(for: "parallel")
       branches.append(branch)
     }
     let leading = branches.map { $0.output.shape.dimensions.dropLast() }

@@ -121,9 +121,11 @@ struct ColumnConvolution: ConvolutionLibrary {
   func weightGradient(hasBias: Bool, accumulatesWeight: Bool, accumulatesBias: Bool) -> Lowering {
     let product = MatrixProduct(Compute(backend: .openblas))
     let (inputs, outputs, depth, width) = (shape.inputs, shape.groupOutputs, shape.groupInputs, columns.width)
-    return Lowering(scratchBytes: columnBytes + weightBytes) { at in
+    let tiles = ChannelTiles(rows: columns.rows, channels: shape.outputs)
+    let sumStart = columnBytes + PoolPlan.aligned(weightBytes)
+    return Lowering(scratchBytes: sumStart + tiles.scratchBytes(sums: 1, factors: 0)) { at in
       let (dy, x, dweight, scratch) = (at.inputs[0], at.inputs[1], at.outputs[0], at.scratch)
-      let made = scratch.advanced(by: columnBytes)
+      let (made, sums) = (scratch.advanced(by: columnBytes), scratch.advanced(by: sumStart))
       let dbias = hasBias ? at.outputs[1] : dweight
       return { run in
         if isDepthwise {
@@ -148,8 +150,7 @@ struct ColumnConvolution: ConvolutionLibrary {
           eachWeight { plain, packed in target[plain] = source[packed] }
         }
         if hasBias {
-          Rows.sum(
-            run[dy], into: run[dbias], rows: columns.rows, columns: shape.outputs, accumulate: accumulatesBias)
+          tiles.sum(run[dy], into: run[dbias], accumulate: accumulatesBias, sums: run.doubles(sums))
         }
       }
     }

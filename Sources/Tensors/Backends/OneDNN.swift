@@ -88,10 +88,8 @@ final class Primitive: @unchecked Sendable {  // oneDNN's primitives are immutab
     dnnl_primitive_desc_destroy(description)
   }
 
-  /// Attributes of every primitive: scratch memory comes from the caller.
-  ///
-  /// A primitive splits its work for as many threads as its maker may use, whoever executes it; with more than one the bits
-  /// of sums change.
+  /// Attributes of every primitive: scratch memory comes from the caller.  Work is divided among threads when a primitive is
+  /// made, not when it runs, so the making thread must be limited to one.
   private static func withAttributes<Result>(_ body: (dnnl_primitive_attr_t) -> Result) -> Result {
     LibraryThreads.limitToOne()
     var attributes: dnnl_primitive_attr_t?

@@ -75,17 +75,15 @@ final class OneDNNConvolution: ConvolutionLibrary {
     return .make(descriptor, hint: forward, "the input gradient of a convolution \(shape)")
   }
 
-  private func weightGradient(hasBias: Bool) -> Primitive {
+  /// Without the bias, whose gradient oneDNN sums in one long chain of Float32: seven digits become five.
+  private func weightGradient() -> Primitive {
     var descriptor = dnnl_convolution_desc_t()
     var (image, result) = (imageFormat.description, resultFormat.description)
     var weights = OneDNNConvolution.weights(shape, any: true).description
-    var bias = biasFormat.description
     let steps = Steps(shape)
-    let status = withUnsafePointer(to: &bias) { bias in
-      dnnl_dilated_convolution_backward_weights_desc_init(
-        &descriptor, dnnl_convolution_direct, &image, &weights, hasBias ? bias : nil, &result, steps.strides,
-        steps.dilations, steps.padding, steps.padding)
-    }
+    let status = dnnl_dilated_convolution_backward_weights_desc_init(
+      &descriptor, dnnl_convolution_direct, &image, &weights, nil, &result, steps.strides, steps.dilations,
+      steps.padding, steps.padding)
     OneDNN.expect(status, "the weight gradient of a convolution \(shape)")
     return .make(descriptor, hint: forwardPrimitive, "the weight gradient of a convolution \(shape)")
   }
@@ -151,34 +149,33 @@ final class OneDNNConvolution: ConvolutionLibrary {
   }
 
   func weightGradient(hasBias: Bool, accumulatesWeight: Bool, accumulatesBias: Bool) -> Lowering {
-    let primitive = weightGradient(hasBias: hasBias)
+    let primitive = weightGradient()
     let (plain, packed) = (plainWeights, primitive.format(dnnl_query_diff_weights_md))
-    let (image, result, biasFormat) = (imageFormat, resultFormat, biasFormat)
+    let (image, result) = (imageFormat, resultFormat)
     let isPlain = packed.isSame(as: plain)
     let reorder = isPlain ? nil : Primitive.reorder(from: packed, to: plain)
-    let (count, outputs) = (shape.weightCount, shape.outputs)
+    let count = shape.weightCount
+    let tiles = ChannelTiles(rows: shape.batch * shape.outputHeight * shape.outputWidth, channels: shape.outputs)
 
-    // Scratch: what oneDNN works with, the gradient as it makes it, and plain copies of what is added to others.
+    // Scratch: what oneDNN works with, the gradient as it makes it, a plain copy if that is added to another, sums.
     let packedStart = PoolPlan.aligned(max(primitive.scratchBytes, reorder?.scratchBytes ?? 0))
     let plainStart = packedStart + (isPlain ? 0 : PoolPlan.aligned(packed.bytes))
     let biasStart = plainStart + (accumulatesWeight ? PoolPlan.aligned(plain.bytes) : 0)
-    let bytes = biasStart + (accumulatesBias ? PoolPlan.aligned(biasFormat.bytes) : 0)
+    let bytes = biasStart + (hasBias ? tiles.scratchBytes(sums: 1, factors: 0) : 0)
     return Lowering(scratchBytes: bytes) { at in
       let call = PrimitiveCall(
         primitive,
-        [(DNNL_ARG_DIFF_DST_0, result), (DNNL_ARG_SRC_0, image), (DNNL_ARG_DIFF_WEIGHTS_0, packed)]
-          + (hasBias ? [(DNNL_ARG_DIFF_BIAS, biasFormat)] : []))
+        [(DNNL_ARG_DIFF_DST_0, result), (DNNL_ARG_SRC_0, image), (DNNL_ARG_DIFF_WEIGHTS_0, packed)])
       let unpack = reorder.map { PrimitiveCall($0, [(DNNL_ARG_SRC_0, packed), (DNNL_ARG_DST_0, plain)]) }
       let (dy, x, dweight, scratch) = (at.inputs[0], at.inputs[1], at.outputs[0], at.scratch)
       let dbias = hasBias ? at.outputs[1] : dweight
       let made = accumulatesWeight ? scratch.advanced(by: plainStart) : dweight
       let raw = isPlain ? made : scratch.advanced(by: packedStart)
-      let madeBias = accumulatesBias ? scratch.advanced(by: biasStart) : dbias
+      let sums = scratch.advanced(by: biasStart)
       return { run in
         call.place(0, run.bytes(dy))
         call.place(1, run.bytes(x))
         call.place(2, run.bytes(raw))
-        if hasBias { call.place(3, run.bytes(madeBias)) }
         call.execute(scratch: run.bytes(scratch))
         if let unpack {
           unpack.place(0, run.bytes(raw))
@@ -186,7 +183,7 @@ final class OneDNNConvolution: ConvolutionLibrary {
           unpack.execute(scratch: run.bytes(scratch))
         }
         if accumulatesWeight { Elementwise.add(run[dweight], run[made], run[dweight], count) }
-        if hasBias && accumulatesBias { Elementwise.add(run[dbias], run[madeBias], run[dbias], outputs) }
+        if hasBias { tiles.sum(run[dy], into: run[dbias], accumulate: accumulatesBias, sums: run.doubles(sums)) }
       }
     }
   }

@@ -32,7 +32,7 @@ struct ChannelTiles: Sendable {
 
   /// Calls `body` for blocks of tiles, then for the rest: the first scalar, tiles, and lanes that hold something.
   @inline(__always)
-  private func eachPanel(_ body: (_ start: Int, _ tiles: Int, _ width: Int) -> Void) {
+  func eachPanel(_ body: (_ start: Int, _ tiles: Int, _ width: Int) -> Void) {
     var tile = 0
     while tile < tiles {
       let count = min(ChannelTiles.block, tiles &- tile)
@@ -40,6 +40,18 @@ struct ChannelTiles: Sendable {
       tile &+= count
     }
     if rest > 0 { body(tiles &* lanes, 1, rest) }
+  }
+
+  /// The same from the last to the first, for a second pass that starts with what the first left in the cache.
+  @inline(__always)
+  func eachPanelBackwards(_ body: (_ start: Int, _ tiles: Int, _ width: Int) -> Void) {
+    if rest > 0 { body(tiles &* lanes, 1, rest) }
+    var end = tiles
+    while end > 0 {
+      let first = (end &- 1) / ChannelTiles.block &* ChannelTiles.block
+      body(first &* lanes, end &- first, lanes)
+      end = first
+    }
   }
 
   /// target[i] = source[i mod channels] for every lane.
@@ -53,8 +65,6 @@ struct ChannelTiles: Sendable {
 
   /// Rows that lane `lane` has seen.
   private func count(_ lane: Int) -> Double { Double(tiles + (lane < rest ? 1 : 0)) }
-
-  // MARK: Statistics
 
   /// Mean and sum of squared deviations of every channel, Float64.
   ///
@@ -175,250 +185,49 @@ struct ChannelTiles: Sendable {
       as: SIMD8<Double>.self)
   }
 
-  // MARK: Maps
-
-  /// Factors of a normalisation, spread over the lanes of a tile: y = (x − centre) · scale + shift.
-  struct Factors {
-    let centre: UnsafePointer<Float>
-    let scale: UnsafePointer<Float>
-    let shift: UnsafePointer<Float>
-  }
-
-  /// y = (x − centre) · scale + shift (+ residual), with relu if `rectified`; y may be x or the residual.
-  func normalise(
-    _ x: UnsafePointer<Float>, _ factors: Factors, residual: UnsafePointer<Float>?, rectified: Bool,
-    into y: UnsafeMutablePointer<Float>
-  ) {
-    eachPanel { start, tiles, width in
-      let (x, y, r) = (x + start, y + start, (residual ?? x) + start)
-      switch (residual != nil, rectified) {
-      case (false, false): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: false, rectified: false)
-      case (false, true): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: false, rectified: true)
-      case (true, false): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: true, rectified: false)
-      case (true, true): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: true, rectified: true)
-      }
-    }
-  }
-
-  @inline(__always)
-  private static func map(
-    _ x: UnsafePointer<Float>, _ r: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ y: UnsafeMutablePointer<Float>, adds: Bool, rectified: Bool
-  ) {
-    var lane = 0
-    while lane &+ 32 <= width {
-      let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
-      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
-      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
-      var i = lane
-      for _ in 0..<tiles {
-        var v0 = (x.lanes(i) - c0) * a0 + b0
-        var v1 = (x.lanes(i &+ 16) - c1) * a1 + b1
-        if adds {
-          v0 += r.lanes(i)
-          v1 += r.lanes(i &+ 16)
-        }
-        y.store(rectified ? v0.rectified : v0, i)
-        y.store(rectified ? v1.rectified : v1, i &+ 16)
-        i &+= stride
-      }
-      lane &+= 32
-    }
-    while lane &+ 16 <= width {
-      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
-      var i = lane
-      for _ in 0..<tiles {
-        var v = (x.lanes(i) - c) * a + b
-        if adds { v += r.lanes(i) }
-        y.store(rectified ? v.rectified : v, i)
-        i &+= stride
-      }
-      lane &+= 16
-    }
-    while lane < width {
-      var v = (x[lane] - f.centre[lane]) * f.scale[lane] + f.shift[lane]
-      if adds { v += r[lane] }
-      y[lane] = rectified ? v.rectified : v
-      lane &+= 1
-    }
-  }
-
-  // MARK: Gradients
-
-  /// Which part of the gradient of the output counts.
-  enum Mask {
-    /// All of it.
-    case none
-    /// What relu let through, worked out again from the input.
-    case recomputed
-    /// What relu let through, seen from the output; the masked gradient is stored.
-    case output(UnsafePointer<Float>, masked: UnsafeMutablePointer<Float>)
-  }
-
-  /// Σ dy and Σ dy (x − centre) of every channel, Float64, in the first `channels` numbers of `sums` and `products`, which
-  /// hold `lanes`.
-  func gradientSums(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ factors: Factors, _ mask: Mask,
-    sums: UnsafeMutablePointer<Double>, products: UnsafeMutablePointer<Double>
+  /// target[c] = Σ x over rows (+ target[c]): blocks in Float32, their sums in Float64 in `sums`, which holds `lanes` numbers.
+  func sum(
+    _ x: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
+    sums: UnsafeMutablePointer<Double>
   ) {
     sums.update(repeating: 0, count: lanes)
-    products.update(repeating: 0, count: lanes)
-    eachPanel { start, tiles, width in
-      let (dy, x) = (dy + start, x + start)
-      switch mask {
-      case .none:
-        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: false)
-      case .recomputed:
-        ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: true)
-      case .output(let y, let masked):
-        let (y, masked) = (y + start, masked + start)
-        ChannelTiles.mask(dy, y, tiles &* lanes &- lanes &+ width, into: masked)
-        ChannelTiles.reduce(UnsafePointer(masked), x, tiles, lanes, width, factors, sums, products, rectified: false)
-      }
-    }
+    eachPanel { start, tiles, width in ChannelTiles.sum(x + start, tiles, stride: lanes, width, into: sums) }
     for channel in 0..<channels {
-      var (sum, product) = (0.0, 0.0)
+      var total = 0.0
       var lane = channel
       while lane < lanes {
-        sum += sums[lane]
-        product += products[lane]
+        total += sums[lane]
         lane &+= channels
       }
-      (sums[channel], products[channel]) = (sum, product)
+      target[channel] = (accumulate ? target[channel] : 0) + Float(total)
     }
   }
 
   @inline(never)
-  private static func mask(
-    _ dy: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ count: Int, into masked: UnsafeMutablePointer<Float>
-  ) {
-    var i = 0
-    while i &+ 16 <= count {
-      masked.store(dy.lanes(i).passed(by: y.lanes(i)), i)
-      i &+= 16
-    }
-    while i < count {
-      masked[i] = dy[i].passed(by: y[i])
-      i &+= 1
-    }
-  }
-
-  @inline(__always)
-  private static func reduce(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>, rectified: Bool
+  private static func sum(
+    _ x: UnsafePointer<Float>, _ tiles: Int, stride: Int, _ width: Int, into sums: UnsafeMutablePointer<Double>
   ) {
     var lane = 0
     while lane &+ 32 <= width {
-      let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
-      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
-      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
-      var (s0, s1, p0, p1) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
+      var (s0, s1) = (Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
-        let (d0, d1) = (x.lanes(i) - c0, x.lanes(i &+ 16) - c1)
-        var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
-        if rectified {
-          g0 = g0.passed(by: d0 * a0 + b0)
-          g1 = g1.passed(by: d1 * a1 + b1)
-        }
-        s0 += g0
-        s1 += g1
-        p0 += g0 * d0
-        p1 += g1 * d1
+        s0 += x.lanes(i)
+        s1 += x.lanes(i &+ 16)
         i &+= stride
       }
       sums.add(s0, lane)
       sums.add(s1, lane &+ 16)
-      products.add(p0, lane)
-      products.add(p1, lane &+ 16)
       lane &+= 32
     }
     while lane &+ 16 <= width {
-      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
-      var (s, p) = (Lanes.zero, Lanes.zero)
-      var i = lane
-      for _ in 0..<tiles {
-        let d = x.lanes(i) - c
-        var g = dy.lanes(i)
-        if rectified { g = g.passed(by: d * a + b) }
-        s += g
-        p += g * d
-        i &+= stride
-      }
+      var s = Lanes.zero
+      for tile in 0..<tiles { s += x.lanes(tile &* stride &+ lane) }
       sums.add(s, lane)
-      products.add(p, lane)
       lane &+= 16
     }
-    while lane < width {
-      let d = x[lane] - f.centre[lane]
-      var g = dy[lane]
-      if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
-      sums[lane] += Double(g)
-      products[lane] += Double(g) * Double(d)
-      lane &+= 1
-    }
-  }
-
-  /// dx = dy · scale + (x − centre) · slope + offset, with dy as relu let it through if `rectified`; dx may be dy.
-  func inputGradient(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ factors: Factors, rectified: Bool,
-    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>
-  ) {
-    eachPanel { start, tiles, width in
-      let (dy, x, dx) = (dy + start, x + start, dx + start)
-      if rectified {
-        ChannelTiles.inputGradient(dy, x, tiles, lanes, width, factors, slope, offset, dx, rectified: true)
-      } else {
-        ChannelTiles.inputGradient(dy, x, tiles, lanes, width, factors, slope, offset, dx, rectified: false)
-      }
-    }
-  }
-
-  @inline(__always)
-  private static func inputGradient(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ slope: UnsafePointer<Float>, _ offset: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, rectified: Bool
-  ) {
-    var lane = 0
-    while lane &+ 32 <= width {
-      let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
-      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
-      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
-      let (p0, p1) = (slope.lanes(lane), slope.lanes(lane &+ 16))
-      let (q0, q1) = (offset.lanes(lane), offset.lanes(lane &+ 16))
-      var i = lane
-      for _ in 0..<tiles {
-        let (d0, d1) = (x.lanes(i) - c0, x.lanes(i &+ 16) - c1)
-        var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
-        if rectified {
-          g0 = g0.passed(by: d0 * a0 + b0)
-          g1 = g1.passed(by: d1 * a1 + b1)
-        }
-        dx.store(g0 * a0 + d0 * p0 + q0, i)
-        dx.store(g1 * a1 + d1 * p1 + q1, i &+ 16)
-        i &+= stride
-      }
-      lane &+= 32
-    }
-    while lane &+ 16 <= width {
-      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
-      let (p, q) = (slope.lanes(lane), offset.lanes(lane))
-      var i = lane
-      for _ in 0..<tiles {
-        let d = x.lanes(i) - c
-        var g = dy.lanes(i)
-        if rectified { g = g.passed(by: d * a + b) }
-        dx.store(g * a + d * p + q, i)
-        i &+= stride
-      }
-      lane &+= 16
-    }
-    while lane < width {
-      let d = x[lane] - f.centre[lane]
-      var g = dy[lane]
-      if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
-      dx[lane] = g * f.scale[lane] + d * slope[lane] + offset[lane]
+    while lane < width {  // the partial tile only: one row
+      sums[lane] += Double(x[lane])
       lane &+= 1
     }
   }

@@ -134,9 +134,13 @@ public struct PreparedExperiment: Sendable {
       objective = Objective(loss, smoothing: Float(experiment.training.labelSmoothing), target: source.targetShape)
       let expected = isClasses ? Shape(source.targetShape.dimensions + [outputs]) : source.targetShape
       guard model.output.shape.count == expected.count, model.output.shape[-1] == expected[-1] else {
+        let last = model.name == "layers" ? "model.layers.\(model.layers.count - 1)" : "the last layer"
         throw ConfigurationError(
           "the model makes \(model.output) numbers a sample, but \(dataset.name) needs \(Signal(expected)) "
-            + "(\(isClasses ? "\(outputs) classes" : "values")); change the last layer")
+            + "(\(isClasses ? "\(outputs) classes" : "values")); change \(last)")
+      }
+      guard model.layout.parameterCount > 0 else {
+        throw ConfigurationError("the model has no parameters to train; add a layer that has, such as {linear: \(outputs)}")
       }
       self.experiment = experiment
     } catch {

@@ -7,15 +7,19 @@ import Tensors
 /// Writes and restores the state of a training: rank 0 touches the disk, the others learn from it how it went.
 final class CheckpointKeeper {
   private let prepared: PreparedExperiment
-  private let checkpoints: Checkpoints?
+  private var checkpoints: Checkpoints?
   private let communicator: any Communicator
   private var savedStep: Int?
 
-  /// Checkpoints of a run; `runDirectory` is rank 0's.
-  init(_ prepared: PreparedExperiment, _ runDirectory: RunDirectory?, _ communicator: any Communicator) {
+  /// Keeps nothing until it is told where.
+  init(_ prepared: PreparedExperiment, _ communicator: any Communicator) {
     self.prepared = prepared
     self.communicator = communicator
-    checkpoints = runDirectory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
+  }
+
+  /// Keeps checkpoints in the directory of a run; only rank 0 has one.
+  func keep(in directory: RunDirectory?) {
+    checkpoints = directory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
   }
 
   /// Writes a checkpoint, unless this step has one already.

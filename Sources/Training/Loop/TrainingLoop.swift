@@ -29,12 +29,12 @@ public final class TrainingLoop {
   private var isStopRequested = false
   /// Who follows the run; rank 0's only.
   public var observers: [any TrainingObserver]
+  private var notes: [String] = []
 
-  /// Builds everything a rank needs.  All ranks call it together; `runDirectory` and `observers` are rank 0's.  With
-  /// `resume` the newest whole checkpoint of the run is continued from.
+  /// Builds everything a rank needs and makes sure that ranks, shards, data and weights go together, before anything is
+  /// written.  All ranks call it together; `observers` are rank 0's.
   public init(
-    _ prepared: PreparedExperiment, _ base: any Communicator, runDirectory: RunDirectory? = nil, resume: Bool = false,
-    observers: [any TrainingObserver] = []
+    _ prepared: PreparedExperiment, _ base: any Communicator, observers: [any TrainingObserver] = []
   ) throws(RunError) {
     self.prepared = prepared
     self.observers = observers
@@ -77,7 +77,7 @@ public final class TrainingLoop {
       let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
       gradients = try ShardedGradients(
         prepared, ShardTree(shards: shards), schedule, evaluationSizes: chunkSizes, communicator)
-      keeper = CheckpointKeeper(prepared, runDirectory, base)
+      keeper = CheckpointKeeper(prepared, base)
       let threads = experiment.compute.threads
       evaluators = sets.map { set in
         Evaluator(
@@ -87,12 +87,16 @@ public final class TrainingLoop {
     } catch {
       throw RunError(error)
     }
+  }
+
+  /// Keeps the run's checkpoints in a directory, which is rank 0's; with `resume` continues from the newest whole one.  All
+  /// ranks call it together, before `run`.
+  public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
+    keeper.keep(in: directory)
     guard resume else { return }
     let restored = try keeper.restore(store, optimizer)
     if let restored = restored.progress { progress = restored }
-    for line in restored.notes {
-      for observer in observers { observer.noted(line) }
-    }
+    notes = restored.notes
   }
 
   /// Trains to the end, or until a signal or early stopping ends it.
@@ -101,6 +105,7 @@ public final class TrainingLoop {
       try synchroniseParameters()
       try gradients.begin(at: progress.step)
       observe { $0.began(start) }
+      for note in notes { observe { $0.noted(note) } }
       let summary = try train()
       observe { $0.ended() }
       return summary
@@ -114,16 +119,16 @@ public final class TrainingLoop {
     var isStopping = false
     while progress.step < totalSteps, !isStopping {
       let record = try step()
-      let isLast = progress.step == totalSteps || isStopRequested
+      let isLast = progress.step == totalSteps
       observe { $0.stepEnded(record) }
-      let isDue = isDue(experiment.training.evaluate)
-      if isDue || isLast, !isStopRequested {
+      // Also when asked to stop: what it decides belongs to this step, and no later one makes up for it.
+      if isDue(experiment.training.evaluate) || isLast {
         let results = try evaluate()
         test = results.last
         isStopping = try judge(results)
       }
-      if isLast || isStopping || isCheckpointDue { try keeper.save(progress, store, optimizer) }
-      if isStopRequested {
+      if isLast || isStopping || isStopRequested || isCheckpointDue { try keeper.save(progress, store, optimizer) }
+      if isStopRequested, !isLast, !isStopping {
         throw RunError(
           .stopped, "stopped by a signal after step \(progress.step); the state is saved, --resume continues")
       }
@@ -173,8 +178,9 @@ public final class TrainingLoop {
   private func clipScale(_ gradients: Storage, _ loss: Double) throws(RunError) -> Float {
     guard loss.isFinite else {
       throw RunError(
-        .diverged, "the loss of step \(progress.step + 1) is \(loss); lower optimizer.learning-rate or look at the data"
-      )
+        .diverged,
+        "the loss of step \(progress.step + 1) is \(loss.isNaN ? "not a number" : "infinite"); lower "
+          + "optimizer.learning-rate or look at the data")
     }
     guard let limit = experiment.training.clip else { return 1 }
     clipper.measure(gradients.base, range: 0..<store.layout.parameterCount)

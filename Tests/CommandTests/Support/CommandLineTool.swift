@@ -70,6 +70,13 @@ final class CommandLineTool {
     try start(words, environment: environment, timeout: timeout).result()
   }
 
+  /// Starts any other program, in the same way.
+  func start(
+    program words: [String], environment: [String: String?] = [:], timeout: Int = 120
+  ) throws -> RunningCommand {
+    try start(words, environment: environment, timeout: timeout)
+  }
+
   private func mpirun(_ ranks: Int, _ arguments: [String]) -> [String] {
     let launcher = CommandLineTool.repository.appendingPathComponent("launch/mpirun").path
     return [launcher, "-n", "\(ranks)", "nndist"] + arguments
