@@ -35,14 +35,16 @@ struct GradientCheckTests {
   @Test(
     "A wrong one is wrong, and only it",
     arguments: [
-      "scaled", "one sign", "swapped", "zero", "half zero", "not finite",
+      "scaled", "one sign", "reversed", "zero", "half zero", "not finite",
     ])
   func wrong(_ fault: String) {
     let found = findings { gradient in
       switch fault {
-      case "scaled": for i in 0..<30 { gradient[i] *= 1.1 }
-      case "one sign": gradient[3] = -gradient[3]
-      case "swapped": (gradient[0], gradient[1]) = (gradient[1], gradient[0])
+      case "scaled": for i in 0..<30 { gradient[i] *= 1.25 }
+      case "one sign":
+        let largest = (0..<30).max { abs(gradient[$0]) < abs(gradient[$1]) } ?? 0
+        gradient[largest] = -gradient[largest]
+      case "reversed": for i in 0..<15 { swap(&gradient[i], &gradient[29 - i]) }
       case "zero": for i in 0..<30 { gradient[i] = 0 }
       case "half zero": for i in 0..<15 { gradient[i] = 0 }
       default: gradient[7] = .nan
