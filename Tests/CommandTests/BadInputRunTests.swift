@@ -9,13 +9,13 @@ struct BadInputRunTests {
     return tool
   }
 
-  /// A training that takes a few thousand short steps.
-  private static let long = """
+  /// A training that no test waits for.
+  private static let endless = """
     name: long
     seed: 4
     model: {name: mlp, widths: [8], dropout: 0.1}
     data: {name: digits, validation: 0.1}
-    training: {steps: 8000, batch: 8, shards: 4, evaluate: 1000 steps}
+    training: {steps: 10000000, batch: 8, shards: 4, evaluate: 1000 steps}
     optimizer: {name: sgd, learning-rate: 0.01, momentum: 0.9}
 
     """
@@ -131,41 +131,51 @@ struct BadInputRunTests {
     ).expectFailure(8, "step")
   }
 
-  @Test("SIGTERM saves the state and exits 10, and --resume comes to the undisturbed result")
+  @Test("SIGTERM and SIGINT save the state and exit 10, and --resume comes to the undisturbed result")
   func stop() throws {
-    let tool = try folder(Self.long)
-    let whole = try tool.run("train", "a.yaml", "--json", "--quiet")
-    whole.expectSuccess()
+    let tool = try folder(Self.endless)
     for signal in [SIGTERM, SIGINT] {
       let name = "run\(signal)"
       let command = try tool.start("train", "a.yaml", "--run", name, "--quiet")
       #expect(command.wait { isTraining(tool, name) })
       command.signal(signal)
-      command.result().expectFailure(10, "signal", "--resume")
-      #expect(!tool.exists("\(name)/result.json"))
-      let resumed = try tool.run("train", "a.yaml", "--run", name, "--resume", "--json", "--quiet")
-      resumed.expectSuccess()
-      #expect(resumed.digest == whole.digest)
-      #expect(resumed.json["steps"] as? Int == 8000)
+      try expectResumable(tool, name, command.result()) { end in
+        try tool.run("train", "a.yaml", "--run", name, "--resume", "--json", "--quiet", "--set", end)
+      }
     }
   }
 
   @Test("a signal to launch/mpirun saves the state and exits 10, and other ranks come to the same result")
   func stopRanks() throws {
-    let tool = try folder(Self.long)
-    let whole = try tool.run("train", "a.yaml", "--json", "--quiet")
+    let tool = try folder(Self.endless)
     let command = try tool.startMPI(ranks: 2, "train", "a.yaml", "--run", "run", "--quiet")
     #expect(command.wait { isTraining(tool, "run") })
     command.signal(SIGTERM)
-    command.result().expectFailure(10, "signal", "--resume")
-    let resumed = try tool.run("simulate", "a.yaml", "--run", "run", "--resume", "--json", "--quiet", "--ranks", "3")
+    try expectResumable(tool, "run", command.result()) { end in
+      try tool.run("simulate", "a.yaml", "--run", "run", "--resume", "--json", "--quiet", "--ranks", "3", "--set", end)
+    }
+  }
+
+  /// A stopped run says where it stopped; a hundred steps later it is where a run that never stopped is.
+  private func expectResumable(
+    _ tool: CommandLineTool, _ name: String, _ stopped: CommandResult, resume: (String) throws -> CommandResult
+  ) throws {
+    stopped.expectFailure(10, "signal", "--resume")
+    #expect(!tool.exists("\(name)/result.json"))
+    let words = stopped.errors.components(separatedBy: "after step ")
+    let step = try #require(words.count == 2 ? Int(words[1].prefix { $0.isNumber }) : nil)
+    let end = "training.steps=\(step + 100)"
+    let resumed = try resume(end)
     resumed.expectSuccess()
+    #expect(resumed.json["steps"] as? Int == step + 100)
+    let whole = try tool.run("train", "a.yaml", "--json", "--quiet", "--set", end)
+    whole.expectSuccess()
     #expect(resumed.digest == whole.digest)
   }
 
   @Test("a rank that is killed ends the others")
   func killed() throws {
-    let tool = try folder(Self.long.replacingOccurrences(of: "steps: 8000", with: "steps: 1000000"))
+    let tool = try folder(Self.endless)
     let launcher = CommandLineTool.repository.appendingPathComponent("launch/mpirun").path
     let command = try tool.start(
       program: [

@@ -60,7 +60,8 @@ struct ReadmeTests {
   func layers() throws {
     let block = try #require(blocks("yaml").first { $0.contains("layers:") })
     try tool.write(
-      block + "\ndata: digits\ntraining: {steps: 5, batch: 32, shards: 2}\noptimizer: {name: adam}\n", to: "layers.yaml")
+      block + "\ndata: digits\ntraining: {steps: 5, batch: 32, shards: 2}\noptimizer: {name: adam}\n", to: "layers.yaml"
+    )
     try tool.run("train", "layers.yaml", "--quiet").expectSuccess()
   }
 

@@ -243,7 +243,8 @@ public final class TrainingLoop {
       observe { $0.evaluated(record) }
       guard result.loss.isFinite else {
         throw RunError(
-          .diverged, "the \(evaluator.name) loss after step \(progress.step) is not finite; lower optimizer.learning-rate")
+          .diverged,
+          "the \(evaluator.name) loss after step \(progress.step) is not finite; lower optimizer.learning-rate")
       }
       return record
     }
