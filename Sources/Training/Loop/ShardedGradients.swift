@@ -15,7 +15,8 @@ final class ShardedGradients {
   private let prepared: PreparedExperiment
   private let tree: ShardTree
   private let schedule: BatchSchedule
-  private let library: ProgramLibrary
+  /// The plans of the workers.
+  let library: ProgramLibrary
   private let buckets: Buckets
   private let strategy: any CommunicationStrategy
   private let communicator: any Communicator
@@ -51,11 +52,19 @@ final class ShardedGradients {
 
   /// Makes the workers, which start reading the samples of step `first`.
   func begin(at first: Int) throws {
+    let (source, schedule) = (prepared.dataset.training, schedule)
+    try begin { shards throws(DataError) in
+      let requests = StepRequests(schedule, shards: shards, first: first)
+      return try Prefetcher(source, capacity: schedule.sampler.largestShard) { _ in requests.next() }
+    }
+  }
+
+  /// Makes the workers; `supply` says where the batches of some shards come from.
+  func begin(supply: (Range<Int>) throws(DataError) -> any BatchSupply) throws {
     workers = try (0..<team.count).map { member in
       let part = communicator.rank * team.count + member
-      return try Worker(
-        shards: tree.shards(of: part, parts: communicator.size * team.count), tree: tree, library,
-        source: prepared.dataset.training, schedule: schedule, firstStep: first)
+      let shards = tree.shards(of: part, parts: communicator.size * team.count)
+      return try Worker(shards: shards, tree: tree, library, supply: shards.isEmpty ? nil : supply(shards))
     }
     let pieces = workers.flatMap(\.pieces)
     merges = tree.subtrees(in: tree.shards(of: communicator.rank, parts: communicator.size)).map { subtree in

@@ -21,7 +21,7 @@ public final class TrainingLoop {
   let schedule: BatchSchedule
   let totalSteps: Int
   private let experiment: Experiment
-  private let gradients: ShardedGradients
+  let gradients: ShardedGradients
   private let clipper: GradientNorm
   private let evaluators: [Evaluator]
   private let keeper: CheckpointKeeper
@@ -138,7 +138,7 @@ public final class TrainingLoop {
   }
 
   /// One optimizer step: gradients of all shards, their sum over all ranks, clipping, update.
-  private func step() throws -> StepRecord {
+  func step() throws -> StepRecord {
     let start = monotonicSeconds()
     let index = progress.step
     let epoch = schedule.epoch(index)
@@ -151,12 +151,7 @@ public final class TrainingLoop {
     let learningRate = experiment.optimizer.learningRate(
       step: index, stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
     let clip = try clipScale(sum, loss)
-    optimizer.measure(
-      parameters: store.parameters.base, gradients: sum.base, range: 0..<store.layout.parameterCount, step: index)
-    optimizer.update(
-      parameters: store.parameters.base, gradients: sum.base, range: 0..<store.layout.parameterCount, step: index,
-      learningRate: learningRate, gradientScale: clip)
-    store.moveStates(sum)
+    update(from: sum, step: index, scale: clip, learningRate: learningRate)
     version += 1
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
@@ -169,6 +164,16 @@ public final class TrainingLoop {
       step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: loss,
       accuracy: isClassification ? Double(sum.base[gradients.block.correct]) / terms : nil, learningRate: learningRate,
       seconds: progress.seconds, bytesSent: communicator.ledger.total.bytes)
+  }
+
+  /// Moves parameters and states by a block of gradients.
+  func update(from block: Storage, step: Int, scale: Float, learningRate: Double = 0) {
+    let all = 0..<store.layout.parameterCount
+    optimizer.measure(parameters: store.parameters.base, gradients: block.base, range: all, step: step)
+    optimizer.update(
+      parameters: store.parameters.base, gradients: block.base, range: all, step: step, learningRate: learningRate,
+      gradientScale: scale)
+    store.moveStates(block)
   }
 
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
@@ -195,7 +200,7 @@ public final class TrainingLoop {
   // MARK: Beginning
 
   /// All ranks take rank 0's parameters and make sure that they hold the same.
-  private func synchroniseParameters() throws {
+  func synchroniseParameters() throws {
     guard communicator.size > 1 else { return }
     for storage in [store.parameters, store.states] + optimizer.states.map(\.storage) {
       try communicator.base.broadcast(storage.scalars, root: 0)
