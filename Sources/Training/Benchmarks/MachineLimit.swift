@@ -8,10 +8,13 @@ public struct MachineLimit: Sendable {
   /// Bytes a second that adding two arrays moves, by the size of the three; ascending.
   public var bandwidths: [(bytes: Int, bytesPerSecond: Double)] = []
 
-  /// Times products of 512×512 for about `seconds`; the fastest counts.
+  /// Times products of sizes that fit caches well for about `seconds`; the fastest counts.
   public static func products(_ compute: Compute, seconds: Double) -> Double {
-    let loop = ProductLoop(m: 512, n: 512, k: 512, compute)
-    return Double(loop.flops) / LoopTimes(seconds: seconds, loop.run).minimum
+    let sizes = [(256, 256, 256), (512, 512, 512), (1024, 384, 128)]
+    return sizes.map { m, n, k in
+      let loop = ProductLoop(m: m, n: n, k: k, compute)
+      return Double(loop.flops) / LoopTimes(seconds: seconds / Double(sizes.count), loop.run).minimum
+    }.max() ?? 0
   }
 
   /// Times passes over arrays of 32 KiB to 64 MiB.

@@ -101,7 +101,9 @@ public final class StepBenchmark {
       guard let before = AllocationCounter.now else { return nil }
       for _ in 0..<steps { _ = try loop.step() }
       guard let after = AllocationCounter.now else { return nil }
-      return (Double(after.own - before.own) / Double(steps), Double(after.libraries - before.libraries) / Double(steps))
+      return (
+        Double(after.own - before.own) / Double(steps), Double(after.libraries - before.libraries) / Double(steps)
+      )
     } catch { throw RunError(error) }
   }
 

@@ -20,6 +20,12 @@ final class ShardedGradients {
   private let buckets: Buckets
   private let strategy: any CommunicationStrategy
   private let communicator: any Communicator
+  /// What the threads work on, and what they leave: kept from step to step, so that a step allocates nothing.
+  private var step: Worker.Step?
+  private var pieces: [Storage] = []
+  private var sums: [Storage] = []
+  private let failures: UnsafeMutableBufferPointer<RunError?>
+  private lazy var computation: (Int) -> Void = { [unowned self] member in compute(member) }
   /// How sums of workers become sums of this rank's subtrees: additions among the pieces from `first` on.
   private var merges: [(first: Int, additions: [(to: Int, from: Int)])] = []
 
@@ -45,10 +51,17 @@ final class ShardedGradients {
     try strategy.prepare(
       ExchangePlan(
         communicator: communicator, tree: tree, layout: layout, buckets: buckets.ranges, scalars: block.count))
-    team = try WorkerTeam(count: prepared.experiment.compute.threads)
+    let threads = prepared.experiment.compute.threads
+    failures = .allocate(capacity: threads)
+    failures.initialize(repeating: nil)
+    team = try WorkerTeam(count: threads)
   }
 
-  deinit { team.end() }
+  deinit {
+    team.end()
+    failures.deinitialize()
+    failures.deallocate()
+  }
 
   /// Makes the workers, which start reading the samples of step `first`.
   func begin(at first: Int) throws {
@@ -89,21 +102,18 @@ final class ShardedGradients {
       }
       return try strategy.finishGradients(worker.sums)
     }
-    var failures = [RunError?](repeating: nil, count: workers.count)
-    failures.withUnsafeMutableBufferPointer { failures in
-      let shared = Shared(failures)
-      team.run { member in
-        do throws(RunError) { try workers[member].computeGradients(step) } catch { shared.base[member] = error }
-      }
-    }
-    if let failure = failures.compactMap({ $0 }).first { throw failure }
-    let pieces = workers.flatMap(\.sums)
-    let sums = merges.map { merge in
+    self.step = step
+    team.runStored(computation)
+    for failure in failures { if let failure { throw failure } }
+    pieces.removeAll(keepingCapacity: true)
+    for worker in workers { pieces.append(contentsOf: worker.sums) }
+    sums.removeAll(keepingCapacity: true)
+    for merge in merges {
       for addition in merge.additions {
         VectorMath.add(
           pieces[merge.first + addition.from].base, to: pieces[merge.first + addition.to].base, count: block.count)
       }
-      return pieces[merge.first]
+      sums.append(pieces[merge.first])
     }
     for bucket in buckets.ranges.indices {
       try strategy.gradientsReady(bucket: bucket, sums)
@@ -112,10 +122,10 @@ final class ShardedGradients {
     return try strategy.finishGradients(sums)
   }
 
-  /// `@unchecked Sendable`: every thread writes its own element.
-  private struct Shared: @unchecked Sendable {
-    let base: UnsafeMutablePointer<RunError?>
-
-    init(_ buffer: UnsafeMutableBufferPointer<RunError?>) { base = buffer.baseAddress! }
+  /// One thread's share of the present step; every thread writes its own element of `failures`.
+  private func compute(_ member: Int) {
+    guard let step else { preconditionFailure("no step to compute") }
+    failures[member] = nil
+    do throws(RunError) { try workers[member].computeGradients(step) } catch { failures[member] = error }
   }
 }

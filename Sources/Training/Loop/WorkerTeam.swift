@@ -58,20 +58,23 @@ final class WorkerTeam: @unchecked Sendable {
 
   /// Runs `body` once for every member, on its thread, and returns when all are done.
   func run(_ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { runStored($0) }
+  }
+
+  /// The same for a closure that its owner keeps, so that nothing is allocated.
+  func runStored(_ body: @escaping (Int) -> Void) {
     guard count > 1 else { return body(0) }
-    withoutActuallyEscaping(body) { body in
-      pthread_mutex_lock(mutex)
-      work = body
-      round += 1
-      busy = count - 1
-      pthread_cond_broadcast(changed)
-      pthread_mutex_unlock(mutex)
-      body(0)
-      pthread_mutex_lock(mutex)
-      while busy > 0 { pthread_cond_wait(changed, mutex) }
-      work = nil
-      pthread_mutex_unlock(mutex)
-    }
+    pthread_mutex_lock(mutex)
+    work = body
+    round += 1
+    busy = count - 1
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(mutex)
+    body(0)
+    pthread_mutex_lock(mutex)
+    while busy > 0 { pthread_cond_wait(changed, mutex) }
+    work = nil
+    pthread_mutex_unlock(mutex)
   }
 
   private func serve(_ index: Int) {

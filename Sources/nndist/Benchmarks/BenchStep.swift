@@ -15,7 +15,9 @@ struct BenchStep {
 
   func run() throws(RunError) -> ExitCode {
     if let launcher = LauncherEnvironment.detect(), launcher.size != 1 {
-      guard !arguments.has(Bench.ranks) else { throw RunError(.usage, "--ranks has no meaning under mpirun: -n says it") }
+      guard !arguments.has(Bench.ranks) else {
+        throw RunError(.usage, "--ranks has no meaning under mpirun: -n says it")
+      }
       return try Train.withMPI { (communicator) throws(RunError) in
         let task = try Agreement.together(communicator) { () throws(RunError) in
           try BenchTask(arguments, ranks: communicator.size)
@@ -67,7 +69,9 @@ struct BenchStep {
     ]
     let rows = profile.map { arguments.has(Bench.layers) ? $0.rows : $0.kinds }
     if arguments.has(.json) {
-      if let rows { result["profile"] = .list(rows.map { .object(StepTable.object($0, of: StepProfile.total(rows).seconds)) }) }
+      if let rows {
+        result["profile"] = .list(rows.map { .object(StepTable.object($0, of: StepProfile.total(rows).seconds)) })
+      }
       return result.text + "\n"
     }
     return StepTable.summary(result) + (rows.map { "\n" + StepTable.table($0) } ?? "")

@@ -19,18 +19,20 @@ enum Bench: Verb {
   static let config = Flag("--config", "FILE", "the model, optimizer and strategy of a configuration instead")
   static let batch = Flag("--batch", "N", "samples of a step, each rank (default: the task's or configuration's)")
   static let ranks = Flag("--ranks", "R", "ranks, as threads of this process (default 1)")
-  static let seconds = Flag("--seconds", "S", "how long to measure (default: 4 for step, 1 for each size of the others)")
+  static let seconds = Flag(
+    "--seconds", "S", "how long to measure (default: 4 for step, 1 for each size of the others)")
   static let profile = Flag("--profile", nil, "shows where the time of a step goes, for each kind of operation")
   static let layers = Flag("--layers", nil, "shows it for each operation of each layer")
   static let backend = Flag("--backend", "NAME", "onednn or openblas")
   static let flags = [model, config, batch, ranks, seconds, profile, layers, backend, .set, .json]
 
   /// What can be timed, and the flags that mean something to it.
-  private static let subjects: [(name: String, flags: [Flag], run: @Sendable (Arguments) throws(RunError) -> ExitCode)] = [
-    ("step", flags, { (arguments) throws(RunError) in try BenchStep(arguments).run() }),
-    ("gemm", [seconds, backend, .json], { (arguments) throws(RunError) in try BenchMachine.products(arguments) }),
-    ("memory", [seconds, .json], { (arguments) throws(RunError) in try BenchMachine.memory(arguments) }),
-  ]
+  private static let subjects:
+    [(name: String, flags: [Flag], run: @Sendable (Arguments) throws(RunError) -> ExitCode)] = [
+      ("step", flags, { (arguments) throws(RunError) in try BenchStep(arguments).run() }),
+      ("gemm", [seconds, backend, .json], { (arguments) throws(RunError) in try BenchMachine.products(arguments) }),
+      ("memory", [seconds, .json], { (arguments) throws(RunError) in try BenchMachine.memory(arguments) }),
+    ]
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     let word = arguments.positional[0]
