@@ -4,6 +4,7 @@
 /// Windows are gathered in chunks that stay in the second-level cache, whose size depends on the shape alone.  Where a
 /// group is one input channel (depthwise) the products would be vectors; `DepthwiseConvolution` loops instead.
 struct ColumnConvolution: ConvolutionLibrary {
+  let precision = Compute.Precision.float32
   private let shape: ConvolutionShape
   private let columns: ImageColumns
   private let chunk: Int

@@ -116,9 +116,9 @@ extension ChannelTiles {
   }
 
   /// dx = dy · scale + (x − centre) · slope + offset, with dy as relu let it through if `rectified`; dx may be dy.
-  func inputGradient(
+  func inputGradient<Scalar: LaneScalar>(
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ factors: Factors, rectified: Bool,
-    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>
+    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Scalar>
   ) {
     eachPanelBackwards { start, tiles, width in
       let (dy, x, dx) = (dy + start, x + start, dx + start)
@@ -131,9 +131,9 @@ extension ChannelTiles {
   }
 
   @inline(__always)
-  private static func inputGradient(
+  private static func inputGradient<Scalar: LaneScalar>(
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ slope: UnsafePointer<Float>, _ offset: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, rectified: Bool
+    _ slope: UnsafePointer<Float>, _ offset: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Scalar>, rectified: Bool
   ) {
     var lane = 0
     while lane &+ 32 <= width {
@@ -150,8 +150,8 @@ extension ChannelTiles {
           g0 = g0.passed(by: d0 * a0 + b0)
           g1 = g1.passed(by: d1 * a1 + b1)
         }
-        dx.store(g0 * a0 + d0 * p0 + q0, i)
-        dx.store(g1 * a1 + d1 * p1 + q1, i &+ 16)
+        dx.round(g0 * a0 + d0 * p0 + q0, i)
+        dx.round(g1 * a1 + d1 * p1 + q1, i &+ 16)
         i &+= stride
       }
       lane &+= 32
@@ -164,7 +164,7 @@ extension ChannelTiles {
         let d = x.lanes(i) - c
         var g = dy.lanes(i)
         if rectified { g = g.passed(by: d * a + b) }
-        dx.store(g * a + d * p + q, i)
+        dx.round(g * a + d * p + q, i)
         i &+= stride
       }
       lane &+= 16
@@ -173,7 +173,7 @@ extension ChannelTiles {
       let d = x[lane] - f.centre[lane]
       var g = dy[lane]
       if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
-      dx[lane] = g * f.scale[lane] + d * slope[lane] + offset[lane]
+      dx[lane] = Scalar(g * f.scale[lane] + d * slope[lane] + offset[lane])
       lane &+= 1
     }
   }

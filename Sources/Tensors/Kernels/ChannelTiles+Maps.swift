@@ -8,9 +8,10 @@ extension ChannelTiles {
   }
 
   /// y = (x − centre) · scale + shift (+ residual), with relu if `rectified`; y may be x or the residual.
-  func normalise(
+  /// `finish` is told ranges that are done, the first scalar and the number, while they are in the cache.
+  func normalise<Scalar: LaneScalar>(
     _ x: UnsafePointer<Float>, _ factors: Factors, residual: UnsafePointer<Float>?, rectified: Bool,
-    into y: UnsafeMutablePointer<Float>
+    into y: UnsafeMutablePointer<Scalar>, finish: (_ start: Int, _ count: Int) -> Void = { _, _ in }
   ) {
     eachPanelBackwards { start, tiles, width in
       let (x, y, r) = (x + start, y + start, (residual ?? x) + start)
@@ -20,13 +21,14 @@ extension ChannelTiles {
       case (true, false): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: true, rectified: false)
       case (true, true): ChannelTiles.map(x, r, tiles, lanes, width, factors, y, adds: true, rectified: true)
       }
+      finish(start, tiles &* lanes &- lanes &+ width)
     }
   }
 
   @inline(__always)
-  private static func map(
+  private static func map<Scalar: LaneScalar>(
     _ x: UnsafePointer<Float>, _ r: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ y: UnsafeMutablePointer<Float>, adds: Bool, rectified: Bool
+    _ y: UnsafeMutablePointer<Scalar>, adds: Bool, rectified: Bool
   ) {
     var lane = 0
     while lane &+ 32 <= width {
@@ -41,8 +43,8 @@ extension ChannelTiles {
           v0 += r.lanes(i)
           v1 += r.lanes(i &+ 16)
         }
-        y.store(rectified ? v0.rectified : v0, i)
-        y.store(rectified ? v1.rectified : v1, i &+ 16)
+        y.round(rectified ? v0.rectified : v0, i)
+        y.round(rectified ? v1.rectified : v1, i &+ 16)
         i &+= stride
       }
       lane &+= 32
@@ -53,7 +55,7 @@ extension ChannelTiles {
       for _ in 0..<tiles {
         var v = (x.lanes(i) - c) * a + b
         if adds { v += r.lanes(i) }
-        y.store(rectified ? v.rectified : v, i)
+        y.round(rectified ? v.rectified : v, i)
         i &+= stride
       }
       lane &+= 16
@@ -61,7 +63,7 @@ extension ChannelTiles {
     while lane < width {
       var v = (x[lane] - f.centre[lane]) * f.scale[lane] + f.shift[lane]
       if adds { v += r[lane] }
-      y[lane] = rectified ? v.rectified : v
+      y[lane] = Scalar(rectified ? v.rectified : v)
       lane &+= 1
     }
   }

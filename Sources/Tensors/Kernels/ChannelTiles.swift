@@ -186,8 +186,8 @@ struct ChannelTiles: Sendable {
   }
 
   /// target[c] = Σ x over rows (+ target[c]): blocks in Float32, their sums in Float64 in `sums`, which holds `lanes` numbers.
-  func sum(
-    _ x: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
+  func sum<Scalar: LaneScalar>(
+    _ x: UnsafePointer<Scalar>, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
     sums: UnsafeMutablePointer<Double>
   ) {
     sums.update(repeating: 0, count: lanes)
@@ -204,16 +204,16 @@ struct ChannelTiles: Sendable {
   }
 
   @inline(never)
-  private static func sum(
-    _ x: UnsafePointer<Float>, _ tiles: Int, stride: Int, _ width: Int, into sums: UnsafeMutablePointer<Double>
+  private static func sum<Scalar: LaneScalar>(
+    _ x: UnsafePointer<Scalar>, _ tiles: Int, stride: Int, _ width: Int, into sums: UnsafeMutablePointer<Double>
   ) {
     var lane = 0
     while lane &+ 32 <= width {
       var (s0, s1) = (Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
-        s0 += x.lanes(i)
-        s1 += x.lanes(i &+ 16)
+        s0 += x.widened(i)
+        s1 += x.widened(i &+ 16)
         i &+= stride
       }
       sums.add(s0, lane)
@@ -222,12 +222,12 @@ struct ChannelTiles: Sendable {
     }
     while lane &+ 16 <= width {
       var s = Lanes.zero
-      for tile in 0..<tiles { s += x.lanes(tile &* stride &+ lane) }
+      for tile in 0..<tiles { s += x.widened(tile &* stride &+ lane) }
       sums.add(s, lane)
       lane &+= 16
     }
     while lane < width {  // the partial tile only: one row
-      sums[lane] += Double(x[lane])
+      sums[lane] += Double(x[lane].float)
       lane &+= 1
     }
   }

@@ -31,12 +31,16 @@ struct BatchNorm: Operation {
     [(0, 0)] + (options.hasResidual ? [(options.residualIndex, 0)] : [])
   }
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int {
     options.rows * options.channels * (options.usesStates ? 3 : 8)
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
     let (tiles, channels) = (options.tiles, options.channels)
+    let isRounded = outputs[0].type == .bfloat16
+    let roundsBeside = !isRounded && outputs[outputs.count - 1].type == .bfloat16
     let (sumBytes, factorBytes) = (PoolPlan.aligned(tiles.lanes * 8), PoolPlan.aligned(tiles.lanes * 4))
     return Lowering(scratchBytes: tiles.scratchBytes(sums: 2, factors: 3)) { at in
       let (x, y, saved) = (at.inputs[0], at.outputs[0], at.outputs[1])
@@ -47,6 +51,7 @@ struct BatchNorm: Operation {
       let runningVariance = options.usesStates ? at.inputs[options.stateIndex + 1] : x
       let meanStatistic = movesStates ? at.outputs[2] : saved
       let varianceStatistic = movesStates ? at.outputs[3] : saved
+      let beside = at.outputs[at.outputs.count - 1]
       let (means, squares) = (at.scratch, at.scratch.advanced(by: sumBytes))
       let centre = at.scratch.advanced(by: 2 * sumBytes)
       let (scale, shift) = (centre.advanced(by: factorBytes), centre.advanced(by: 2 * factorBytes))
@@ -77,9 +82,15 @@ struct BatchNorm: Operation {
         let factors = BatchNorm.factors(
           tiles, saved: mean, weight: options.isAffine ? run[weight] : nil, bias: options.isAffine ? run[bias] : nil,
           centre: run[centre], scale: run[scale], shift: run[shift])
-        tiles.normalise(
-          run[x], factors, residual: options.hasResidual ? UnsafePointer(run[residual]) : nil,
-          rectified: options.isRectified, into: run[y])
+        let added = options.hasResidual ? UnsafePointer(run[residual]) : nil
+        if isRounded {
+          tiles.normalise(run[x], factors, residual: added, rectified: options.isRectified, into: run.halves(y))
+        } else {
+          tiles.normalise(run[x], factors, residual: added, rectified: options.isRectified, into: run[y]) {
+            start, count in
+            if roundsBeside { Roundings.round(run[y] + start, into: run.halves(beside) + start, count) }
+          }
+        }
       }
     }
   }
@@ -154,12 +165,15 @@ struct BatchNormGradient: Operation {
   private var sendsResidual: Bool { options.hasResidual && options.isRectified }
   var inPlace: [(input: Int, output: Int)] { [(0, sendsResidual ? 1 : 0)] }
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 && !beside }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int {
     options.rows * options.channels * 9
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
     let (tiles, channels) = (options.tiles, options.channels)
+    let isRounded = outputs[0].type == .bfloat16
     let (sumBytes, factorBytes) = (PoolPlan.aligned(tiles.lanes * 8), PoolPlan.aligned(tiles.lanes * 4))
     return Lowering(scratchBytes: tiles.scratchBytes(sums: 2, factors: 5)) { at in
       let (dy, x, saved, dx) = (at.inputs[0], at.inputs[1], at.inputs[2], at.outputs[0])
@@ -197,9 +211,14 @@ struct BatchNormGradient: Operation {
         }
         tiles.repeatFirst(run[slope])
         tiles.repeatFirst(run[offset])
-        tiles.inputGradient(
-          sendsResidual ? run[dresidual] : run[dy], run[x], factors, rectified: recomputes, slope: run[slope],
-          offset: run[offset], into: run[dx])
+        let g = sendsResidual ? run[dresidual] : run[dy]
+        if isRounded {
+          tiles.inputGradient(
+            g, run[x], factors, rectified: recomputes, slope: run[slope], offset: run[offset], into: run.halves(dx))
+        } else {
+          tiles.inputGradient(
+            g, run[x], factors, rectified: recomputes, slope: run[slope], offset: run[offset], into: run[dx])
+        }
       }
     }
   }

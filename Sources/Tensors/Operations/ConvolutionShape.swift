@@ -38,6 +38,8 @@ struct ConvolutionShape: Hashable, Sendable {
 
 /// What a library must do to convolve: one value a convolution, shared by its operations.
 protocol ConvolutionLibrary: Sendable {
+  /// What it multiplies; sums, results and the weights' gradient are Float32.
+  var precision: Compute.Precision { get }
   /// Memory of the weights in the layout of the forward pass; nil if that is the plain one.
   var packedBytes: Int? { get }
   /// The same for the gradient of the input.

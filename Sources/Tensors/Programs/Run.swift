@@ -18,6 +18,12 @@ public struct Run {
     (bases[operand.space] + operand.offset).assumingMemoryBound(to: Float.self)
   }
 
+  /// The bfloat16 numbers at a place.
+  @inline(__always)
+  func halves(_ operand: Operand) -> UnsafeMutablePointer<BFloat16> {
+    (bases[operand.space] + operand.offset).assumingMemoryBound(to: BFloat16.self)
+  }
+
   /// The integers at a place.
   @inline(__always)
   public func integers(_ operand: Operand) -> UnsafeMutablePointer<Int32> {

@@ -16,7 +16,8 @@ enum Bench: Verb {
   static let secondsFlag = Flag("--seconds", "S", "how long to measure (default 4)")
   static let profileFlag = Flag("--profile", nil, "shows where the time of a step goes")
   static let backendFlag = Flag("--backend", "NAME", "onednn or openblas (default onednn)")
-  static let flags = [modelFlag, batchFlag, secondsFlag, profileFlag, backendFlag, .json]
+  static let precisionFlag = Flag("--precision", "NAME", "float32 or bfloat16 (default float32)")
+  static let flags = [modelFlag, batchFlag, secondsFlag, profileFlag, backendFlag, precisionFlag, .json]
 
   /// The peers' tasks: input of a sample and batch.
   private static func task(_ model: String) -> (input: Signal, classes: Int, batch: Int, terms: Shape) {
@@ -38,7 +39,9 @@ enum Bench: Verb {
     let seconds = arguments.value(secondsFlag).flatMap(Double.init) ?? 4
     let benchmark: StepBenchmark
     do {
-      let compute = Compute(backend: Compute.Backend(rawValue: arguments.value(backendFlag) ?? "onednn") ?? .onednn)
+      let compute = Compute(
+        backend: Compute.Backend(rawValue: arguments.value(backendFlag) ?? "onednn") ?? .onednn,
+        precision: Compute.Precision(rawValue: arguments.value(precisionFlag) ?? "float32") ?? .float32)
       try compute.check()
       var options = Options(.map(["model": .text(name)]))
       let model = try ModelConfiguration(&options).build(input: task.input, classes: task.classes).model
