@@ -68,7 +68,7 @@ struct ColumnConvolution: ConvolutionLibrary {
     }
   }
 
-  func forward(hasBias: Bool) -> Lowering {
+  func forward(hasBias: Bool, precision: Compute.Precision) -> Lowering {
     let product = MatrixProduct(Compute(backend: .openblas))
     let (inputs, outputs, depth, width) = (shape.inputs, shape.groupOutputs, shape.groupInputs, columns.width)
     return Lowering(scratchBytes: columnBytes) { at in

@@ -130,8 +130,13 @@ final class OneDNNConvolution: ConvolutionLibrary {
     }
   }
 
-  func forward(hasBias: Bool) -> Lowering {
-    let (primitive, formats) = (forwardPrimitive, (images.factor, forwardWeights, results.made, biasFormat))
+  func forward(hasBias: Bool, precision: Compute.Precision) -> Lowering {
+    let isRounded = precision == .bfloat16
+    let primitive =
+      isRounded
+      ? OneDNNConvolution.forward(
+        shape, images.factor, forwardWeights, results.factor, hasBias ? biasFormat : nil) : forwardPrimitive
+    let formats = (images.factor, forwardWeights, isRounded ? results.factor : results.made, biasFormat)
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(
         primitive,

@@ -32,15 +32,26 @@ struct BatchNorm: Operation {
   }
 
   func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 }
+  func readsRounded(_ input: Int) -> Bool { input == 0 }
 
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int {
     options.rows * options.channels * (options.usesStates ? 3 : 8)
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
+    switch (inputs[0].type, outputs[0].type) {
+    case (.bfloat16, .bfloat16): lowering(outputs, BFloat16.self, BFloat16.self)
+    case (.bfloat16, _): lowering(outputs, BFloat16.self, Float.self)
+    case (_, .bfloat16): lowering(outputs, Float.self, BFloat16.self)
+    default: lowering(outputs, Float.self, Float.self)
+    }
+  }
+
+  private func lowering<X: LaneScalar, Y: LaneScalar>(
+    _ outputs: [ValueDescription], _ input: X.Type, _ output: Y.Type
+  ) -> Lowering {
     let (tiles, channels) = (options.tiles, options.channels)
-    let isRounded = outputs[0].type == .bfloat16
-    let roundsBeside = !isRounded && outputs[outputs.count - 1].type == .bfloat16
+    let roundsBeside = outputs[0].type == .float32 && outputs[outputs.count - 1].type == .bfloat16
     let (sumBytes, factorBytes) = (PoolPlan.aligned(tiles.lanes * 8), PoolPlan.aligned(tiles.lanes * 4))
     return Lowering(scratchBytes: tiles.scratchBytes(sums: 2, factors: 3)) { at in
       let (x, y, saved) = (at.inputs[0], at.outputs[0], at.outputs[1])
@@ -57,6 +68,7 @@ struct BatchNorm: Operation {
       let (scale, shift) = (centre.advanced(by: factorBytes), centre.advanced(by: 2 * factorBytes))
       return { run in
         let (mean, inverse) = (run[saved], run[saved] + channels)
+        let read = UnsafePointer<X>(run.scalars(x))
         if options.usesStates {
           for c in 0..<channels {
             mean[c] = run[runningMean][c]
@@ -68,7 +80,7 @@ struct BatchNorm: Operation {
           }
         } else {
           let (m, s) = (run.doubles(means), run.doubles(squares))
-          tiles.moments(run[x], means: m, squares: s)
+          tiles.moments(read, means: m, squares: s)
           let n = Double(options.rows)
           for c in 0..<channels {
             mean[c] = Float(m[c])
@@ -83,13 +95,9 @@ struct BatchNorm: Operation {
           tiles, saved: mean, weight: options.isAffine ? run[weight] : nil, bias: options.isAffine ? run[bias] : nil,
           centre: run[centre], scale: run[scale], shift: run[shift])
         let added = options.hasResidual ? UnsafePointer(run[residual]) : nil
-        if isRounded {
-          tiles.normalise(run[x], factors, residual: added, rectified: options.isRectified, into: run.halves(y))
-        } else {
-          tiles.normalise(run[x], factors, residual: added, rectified: options.isRectified, into: run[y]) {
-            start, count in
-            if roundsBeside { Roundings.round(run[y] + start, into: run.halves(beside) + start, count) }
-          }
+        let made: UnsafeMutablePointer<Y> = run.scalars(y)
+        tiles.normalise(read, factors, residual: added, rectified: options.isRectified, into: made) { start, count in
+          if roundsBeside { Roundings.round(run[y] + start, into: run.halves(beside) + start, count) }
         }
       }
     }
@@ -166,14 +174,25 @@ struct BatchNormGradient: Operation {
   var inPlace: [(input: Int, output: Int)] { [(0, sendsResidual ? 1 : 0)] }
 
   func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 && !beside }
+  func readsRounded(_ input: Int) -> Bool { input == 1 }
 
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int {
     options.rows * options.channels * 9
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
+    switch (inputs[1].type, outputs[0].type) {
+    case (.bfloat16, .bfloat16): lowering(outputs, BFloat16.self, BFloat16.self)
+    case (.bfloat16, _): lowering(outputs, BFloat16.self, Float.self)
+    case (_, .bfloat16): lowering(outputs, Float.self, BFloat16.self)
+    default: lowering(outputs, Float.self, Float.self)
+    }
+  }
+
+  private func lowering<X: LaneScalar, Y: LaneScalar>(
+    _ outputs: [ValueDescription], _ input: X.Type, _ output: Y.Type
+  ) -> Lowering {
     let (tiles, channels) = (options.tiles, options.channels)
-    let isRounded = outputs[0].type == .bfloat16
     let (sumBytes, factorBytes) = (PoolPlan.aligned(tiles.lanes * 8), PoolPlan.aligned(tiles.lanes * 4))
     return Lowering(scratchBytes: tiles.scratchBytes(sums: 2, factors: 5)) { at in
       let (dy, x, saved, dx) = (at.inputs[0], at.inputs[1], at.inputs[2], at.outputs[0])
@@ -189,6 +208,7 @@ struct BatchNormGradient: Operation {
       let (slope, offset) = (centre.advanced(by: 3 * factorBytes), centre.advanced(by: 4 * factorBytes))
       return { run in
         let inverse = run[saved] + channels
+        let read = UnsafePointer<X>(run.scalars(x))
         let factors = BatchNorm.factors(
           tiles, saved: run[saved], weight: options.isAffine ? run[weight] : nil,
           bias: options.isAffine ? run[bias] : nil, centre: run[centre], scale: run[scale], shift: run[shift])
@@ -196,7 +216,7 @@ struct BatchNormGradient: Operation {
         let recomputes = options.isRectified && !options.hasResidual
         let mask: ChannelTiles.Mask =
           sendsResidual ? .output(run[y], masked: run[dresidual]) : recomputes ? .recomputed : .none
-        tiles.gradientSums(run[dy], run[x], factors, mask, sums: s, products: p)
+        tiles.gradientSums(run[dy], read, factors, mask, sums: s, products: p)
         let n = Double(options.rows)
         for c in 0..<channels {
           let deviation = Double(inverse[c])
@@ -212,13 +232,9 @@ struct BatchNormGradient: Operation {
         tiles.repeatFirst(run[slope])
         tiles.repeatFirst(run[offset])
         let g = sendsResidual ? run[dresidual] : run[dy]
-        if isRounded {
-          tiles.inputGradient(
-            g, run[x], factors, rectified: recomputes, slope: run[slope], offset: run[offset], into: run.halves(dx))
-        } else {
-          tiles.inputGradient(
-            g, run[x], factors, rectified: recomputes, slope: run[slope], offset: run[offset], into: run[dx])
-        }
+        let made: UnsafeMutablePointer<Y> = run.scalars(dx)
+        tiles.inputGradient(
+          g, read, factors, rectified: recomputes, slope: run[slope], offset: run[offset], into: made)
       }
     }
   }

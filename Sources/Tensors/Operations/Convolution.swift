@@ -6,10 +6,12 @@ struct Convolution: Operation {
   let hasBias: Bool
   let library: any ConvolutionLibrary
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { library.precision == .bfloat16 && !beside }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { shape.flops }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
-    library.forward(hasBias: hasBias)
+    library.forward(hasBias: hasBias, precision: outputs[0].type == .bfloat16 ? .bfloat16 : .float32)
   }
 
   func differentiate(_ call: Instruction, _ recorder: Recorder) {

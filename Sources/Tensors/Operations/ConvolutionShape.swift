@@ -48,8 +48,8 @@ protocol ConvolutionLibrary: Sendable {
   var packsOnce: Bool { get }
   /// Weights to packed weights, for the gradient of the input if `forGradient`.
   func pack(forGradient: Bool) -> Lowering
-  /// Image, weights as packed, and a bias if there is one, to a result.
-  func forward(hasBias: Bool) -> Lowering
+  /// Image, weights as packed, and a bias if there is one, to a result rounded to `precision`.
+  func forward(hasBias: Bool, precision: Compute.Precision) -> Lowering
   /// Gradient of the result, weights as packed, to that of the image.
   func inputGradient() -> Lowering
   /// Gradient of the result and the image, to that of the weights and, if there is one, of the bias.

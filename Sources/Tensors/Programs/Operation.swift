@@ -15,6 +15,9 @@ public protocol Operation: Sendable {
   /// `lower` sees in the types of the outputs what is asked for.
   func rounds(_ output: Int, beside: Bool) -> Bool
 
+  /// Whether it can read an input in bfloat16 that was recorded as Float32, if the maker can round it.
+  func readsRounded(_ input: Int) -> Bool
+
   /// Floating-point operations of one execution; a multiply and an add count as two.
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int
 
@@ -34,6 +37,8 @@ extension Operation {
   public var staysInStep: Bool { false }
   /// All outputs are Float32.
   public func rounds(_ output: Int, beside: Bool) -> Bool { false }
+  /// All inputs are what they were recorded as.
+  public func readsRounded(_ input: Int) -> Bool { false }
   /// Nothing worth counting.
   public func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { 0 }
   /// Nothing flows back.

@@ -168,6 +168,14 @@ public final class Recorder {
   /// Replaces the instructions recorded so far, as a pass does.
   func rewrite(_ instructions: [Instruction]) { self.instructions = instructions }
 
+  /// Changes how the scalars of a planned value are stored, as a pass does.
+  func store(_ value: Value, as type: ScalarType) {
+    let known = self[value]
+    values[value.index] = ValueDescription(
+      shape: known.shape, type: type, bytes: type.bytes(known.shape.count), residence: known.residence,
+      dependsOnParameters: known.dependsOnParameters)
+  }
+
   private func add(
     _ shape: Shape, _ type: ScalarType, _ bytes: Int, _ residence: Residence, dependsOnParameters: Bool
   ) -> Value {
