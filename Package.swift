@@ -83,6 +83,6 @@ let package = Package(
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Tensors"),
     tests("TrainingTests", "Training", "Configuration", "Tensors", "Layers", "Learning", "Optimizers", "Datasets"),
-    tests("CommandTests", "Training"),
+    tests("CommandTests", "Tensors", "Training"),
   ]
 )

@@ -89,11 +89,17 @@ struct BadInputCheckpointTests {
       ("deep", safetensors(String(repeating: "[", count: 100_000), bytes: 8)),
       ("words", safetensors("not JSON at all", bytes: 8)),
       ("type", safetensors(#"{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#, bytes: 4)),
-      ("twice", safetensors(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, bytes: 4)),
+      (
+        "twice",
+        safetensors(
+          #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+          bytes: 4)
+      ),
     ]
     for (name, data) in files {
       try tool.write(data, to: "\(name).safetensors")
       try expect(tool, "\(name).safetensors")
+      try expectRefusal(tool, ["inspect", "\(name).safetensors"], 5, ["\(name).safetensors"])
     }
   }
 
@@ -104,8 +110,11 @@ struct BadInputCheckpointTests {
     bytes[bytes.count - 5] ^= 1
     try tool.write(bytes, to: weights)
     try expect(tool, "run/checkpoints/step-12", "damaged")
+    try expectRefusal(tool, ["evaluate", "run/checkpoints/step-12"], 5, ["run/checkpoints/step-12", "damaged"])
     try tool.write("{}", to: "run/checkpoints/step-12/manifest.json")
     try expect(tool, "run/checkpoints/step-12", "manifest.json")
+    try expectRefusal(tool, ["evaluate", "run/checkpoints/step-12"], 5, ["run/checkpoints/step-12", "manifest.json"])
+    try expectRefusal(tool, ["evaluate", "nothing"], 5, ["nothing"])
   }
 
   @Test("--resume passes over damaged checkpoints, says so, and comes to the same result")
@@ -118,7 +127,8 @@ struct BadInputCheckpointTests {
         try tool.write(try tool.data(file).dropLast(9), to: file)
       }
       try FileManager.default.removeItem(atPath: tool.path("run/result.json"))
-      let result = try tool.run("train", "a.yaml", "--run", "run", "--resume", "--json", "--set", "checkpoint.every=4 steps")
+      let result = try tool.run(
+        "train", "a.yaml", "--run", "run", "--resume", "--json", "--set", "checkpoint.every=4 steps")
       result.expectSuccess()
       #expect(result.digest == whole.digest)
       for step in damaged { #expect(result.errors.contains("step-\(step)"), "\(result.errors)") }

@@ -73,11 +73,13 @@ struct BadInputConfigurationTests {
     Case("training.shards=2000", "training.batch=4000", says: ["1438 training samples", "2000 shards"]),
     Case("training.loss=mean-squared-error", says: ["training.loss", "mean-squared-error", "classes"]),
     // Shapes that do not fit, named by layer.
-    Case("model={layers: [relu, {convolution: {channels: 2, kernel: 9}}]}", says: ["model.layers.1", "kernel 9", "8×8"]),
+    Case(
+      "model={layers: [relu, {convolution: {channels: 2, kernel: 9}}]}", says: ["model.layers.1", "kernel 9", "8×8"]),
     Case("model={layers: [{max-pool: 3}, {max-pool: 3}]}", says: ["model.layers.1", "max-pool", "2×2"]),
     Case("model={layers: [{linear: 10}]}", says: ["model.layers.0", "linear", "8×8×1", "flatten"]),
     Case("model={layers: [flatten, {linear: 7}]}", says: ["model.layers.1", "7", "10 classes"]),
-    Case("model={layers: [{convolution: {channels: 10, kernel: 3}}]}", says: ["model.layers.0", "6×6×10", "10 classes"]),
+    Case(
+      "model={layers: [{convolution: {channels: 10, kernel: 3}}]}", says: ["model.layers.0", "6×6×10", "10 classes"]),
     Case("model={layers: [flatten, {embedding: 4}]}", says: ["model.layers.1", "embedding", "tokens"]),
     Case("model={layers: []}", says: ["model.layers", "empty"]),
     Case("model=vgg11", says: ["vgg11", "max-pool", "1×1"]),

@@ -95,7 +95,8 @@ struct InvarianceResumeTests {
     let lines = try metrics(tool)
     let steps = lines.filter { $0["set"] == nil }
     #expect(steps.compactMap { $0["step"] as? Int } == Array(1...total))
-    #expect(steps.allSatisfy { ($0["loss"] as? Double ?? .nan).isFinite && ($0["learning_rate"] as? Double ?? -1) >= 0 })
+    #expect(
+      steps.allSatisfy { ($0["loss"] as? Double ?? .nan).isFinite && ($0["learning_rate"] as? Double ?? -1) >= 0 })
     let bytes = steps.compactMap { $0["bytes_sent"] as? Int }
     #expect(bytes.count == total && zip(bytes, bytes.dropFirst()).allSatisfy { $0 < $1 })
     let seconds = lines.compactMap { $0["seconds"] as? Double }

@@ -57,7 +57,8 @@ struct InvarianceTests {
   @Test("how often the model is evaluated or saved changes nothing", arguments: ["mlp", "cnn", "gpt"])
   func observation(_ name: String) throws {
     let tool = try Experiments.folder()
-    let digests = try [[], ["training.evaluate=1 step"], ["training.evaluate=3 steps", "checkpoint.every=2 steps"]].map {
+    let digests = try [[], ["training.evaluate=1 step"], ["training.evaluate=3 steps", "checkpoint.every=2 steps"]].map
+    {
       (changes: [String]) in
       let result = try tool.run(
         ["train", "\(name).yaml", "--json"] + changes.flatMap { ["--set", $0] })

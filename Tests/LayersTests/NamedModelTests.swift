@@ -52,7 +52,8 @@ struct NamedModelTests {
   @Test(
     "train: what is recorded has the declared shape, and every gradient is finite",
     arguments: [
-      ("mlp", Sample.digits), ("cnn", Sample.digits), ("vgg11", Sample.cifar), ("resnet20", Sample.cifar), ("gpt", Sample.text),
+      ("mlp", Sample.digits), ("cnn", Sample.digits), ("vgg11", Sample.cifar), ("resnet20", Sample.cifar),
+      ("gpt", Sample.text),
     ])
   func train(_ name: String, _ input: Signal) throws {
     let (model, _) = try LayersTests.build("model: \(name)", for: input, classes: input.vocabulary ?? 10)
@@ -118,7 +119,8 @@ struct NamedModelTests {
   @Test(
     "come back the same from what they resolved to",
     arguments: cases.map { ($0.name, $0.input, $0.classes) } + [
-      ("{name: mlp, widths: [3, 4], dropout: 0.25}", Sample.digits, 10), ("{name: resnet20, width: 5}", Sample.cifar, 10),
+      ("{name: mlp, widths: [3, 4], dropout: 0.25}", Sample.digits, 10),
+      ("{name: resnet20, width: 5}", Sample.cifar, 10),
     ])
   func again(_ yaml: String, _ input: Signal, _ classes: Int) throws {
     let first = try LayersTests.build("model: \(yaml)", for: input, classes: classes)

@@ -24,7 +24,9 @@ struct StrategyCatalogTests {
 
   @Test("an unknown name is an error that knows what was meant")
   func unknown() {
-    #expect { try read("strategy: allreduced") } throws: { "\($0)".contains("allreduce") && "\($0)".contains("test.yaml:1") }
+    #expect { try read("strategy: allreduced") } throws: {
+      "\($0)".contains("allreduce") && "\($0)".contains("test.yaml:1")
+    }
     #expect { try read("strategy: {name: allreduce, period: 3}") } throws: { "\($0)".contains("period") }
   }
 

@@ -5,22 +5,22 @@ import Tensors
 public struct MaxPool: Layer {
   /// Smaller images.
   public let output: Signal
-  let geometry: ConvolutionLayer.Geometry
+  let window: Window
 
   /// Throws where the window does not fit its input.
-  public init(_ input: Signal, _ geometry: ConvolutionLayer.Geometry) throws(ConfigurationError) {
-    output = try pooled(input, geometry, "max-pool")
-    self.geometry = geometry
+  public init(_ input: Signal, _ window: Window) throws(ConfigurationError) {
+    output = try pooled(input, window, "max-pool")
+    self.window = window
   }
 
   /// One pass over the images.
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
-    recorder.maxPool(x, kernel: geometry.kernel, stride: geometry.stride, padding: geometry.padding)
+    recorder.maxPool(x, kernel: window.kernel, stride: window.stride, padding: window.padding)
   }
 
   static let kind = LayerKind("max-pool", shorthand: "kernel", "The largest value of each window, per channel.") {
     (options, input, _) throws(ConfigurationError) in
-    try MaxPool(input, try window(&options))
+    try MaxPool(input, try readWindow(&options))
   }
 }
 
@@ -28,29 +28,29 @@ public struct MaxPool: Layer {
 public struct AveragePool: Layer {
   /// Smaller images.
   public let output: Signal
-  let geometry: ConvolutionLayer.Geometry
+  let window: Window
   let countsPadding: Bool
 
   /// Throws where the window does not fit its input.
   public init(
-    _ input: Signal, _ geometry: ConvolutionLayer.Geometry, countsPadding: Bool
+    _ input: Signal, _ window: Window, countsPadding: Bool
   ) throws(ConfigurationError) {
-    output = try pooled(input, geometry, "average-pool")
-    self.geometry = geometry
+    output = try pooled(input, window, "average-pool")
+    self.window = window
     self.countsPadding = countsPadding
   }
 
   /// One pass over the images.
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
     recorder.averagePool(
-      x, kernel: geometry.kernel, stride: geometry.stride, padding: geometry.padding, countsPadding: countsPadding)
+      x, kernel: window.kernel, stride: window.stride, padding: window.padding, countsPadding: countsPadding)
   }
 
   static let kind = LayerKind("average-pool", shorthand: "kernel", "The mean of each window, per channel.") {
     (options, input, _) throws(ConfigurationError) in
-    let geometry = try window(&options)
+    let window = try readWindow(&options)
     let counts = try options.flag("count-padding", default: true, "whether padding counts in the mean")
-    return try AveragePool(input, geometry, countsPadding: counts)
+    return try AveragePool(input, window, countsPadding: counts)
   }
 }
 
@@ -72,23 +72,23 @@ public struct GlobalAveragePool: Layer {
   }
 }
 
-private func window(_ options: inout Options) throws(ConfigurationError) -> ConvolutionLayer.Geometry {
+private func readWindow(_ options: inout Options) throws(ConfigurationError) -> Window {
   let kernel = try options.integer("kernel", in: 1...1024, unit: "pixels", "height and width of the window")
   let stride = try options.optionalInteger(
     "stride", in: 1...1024, unit: "pixels", "step between windows; the window's size where not given")
   let padding = try options.integer("padding", default: 0, in: 0...512, unit: "pixels", "border around the image")
   try options.require(padding <= kernel / 2, key: "padding", "padding \(padding) is more than half of window \(kernel)")
-  return ConvolutionLayer.Geometry(kernel: kernel, stride: stride ?? kernel, padding: padding)
+  return Window(kernel: kernel, stride: stride ?? kernel, padding: padding)
 }
 
 private func pooled(
-  _ input: Signal, _ geometry: ConvolutionLayer.Geometry, _ layer: String
+  _ input: Signal, _ window: Window, _ layer: String
 ) throws(ConfigurationError) -> Signal {
   let image = try input.requireImages(for: layer)
-  let (height, width) = (geometry.positions(image.height), geometry.positions(image.width))
+  let (height, width) = (window.positions(along: image.height), window.positions(along: image.width))
   guard height > 0, width > 0 else {
     throw ConfigurationError(
-      "\(layer): window \(geometry.kernel) is larger than its input \(image.height)×\(image.width) with padding \(geometry.padding)"
+      "\(layer): window \(window.kernel) is larger than its input \(image.height)×\(image.width) with padding \(window.padding)"
     )
   }
   return Signal([height, width, image.channels])

@@ -39,10 +39,10 @@ struct BasicBlock: Layer {
 
   init(_ input: Signal, channels: Int, stride: Int, in scope: inout ParameterScope) throws(ConfigurationError) {
     func convolution(
-      _ name: String, _ input: Signal, _ geometry: ConvolutionLayer.Geometry, _ scope: inout ParameterScope
+      _ name: String, _ input: Signal, _ window: Window, _ scope: inout ParameterScope
     ) throws(ConfigurationError) -> ConvolutionLayer {
       try scope.nested(name) { (scope: inout ParameterScope) throws(ConfigurationError) in
-        try ConvolutionLayer(input, channels: channels, geometry, bias: false, in: &scope)
+        try ConvolutionLayer(input, channels: channels, window, bias: false, in: &scope)
       }
     }
     let first = try convolution("c1", input, .init(kernel: 3, stride: stride, padding: 1), &scope)

@@ -7,9 +7,12 @@ import Tensors
 ///
 /// Along a direction d the derivative is ⟨g, d⟩, and (L(w + hd) − L(w − hd)) / 2h up to h² and the rounding of L.  The
 /// directions are two complementary halves of the gradient itself, where the signal is largest and every entry counts, and
-/// one of random signs, which sees entries that are wrongly zero.  Losses are summed in Float64 over a forward pass in
-/// Float32, so a difference below its rounding counts as none; of several h the one that agrees best counts, because kinks
-/// (relu, max-pooling) spoil large steps and rounding small ones.
+/// one of random signs, which sees entries that are wrongly zero.
+///
+/// Losses are summed in Float64 over a forward pass in Float32; what rounding moves them by is measured once, and a difference
+/// below that counts as none.  Of several h the one that agrees best counts, because kinks (relu, max-pooling) and curvature
+/// spoil large steps and rounding small ones.  Errors are relative to the derivative, those of random signs to the norm of g:
+/// kinks move the loss alike in all directions, and along random ones its derivative is small.
 public struct GradientCheck {
   /// How a tensor's gradient compares.
   public struct Finding: Sendable {
@@ -19,12 +22,13 @@ public struct GradientCheck {
     public let shape: Shape
     /// Euclidean norm of its gradient.
     public let norm: Double
-    /// Largest relative difference of a directional derivative, beyond what rounding explains.
+    /// Largest relative difference of a directional derivative, beyond rounding.
     public let error: Double
   }
 
-  /// Relative difference up to which a gradient counts as right.
-  public static let tolerance = 0.02
+  /// Relative difference up to which a gradient counts as right.  Kinks of deep networks leave a few percent (6 measured for
+  /// ResNet-56 at 8 samples); a wrong formula is usually off by tens.
+  public static let tolerance = 0.1
 
   private let layout: ParameterLayout
   private let store: ParameterStore
@@ -44,14 +48,37 @@ public struct GradientCheck {
   /// Compares every tensor; the parameters are afterwards what they were.
   public func run(each: (Finding) -> Void = { _ in }) -> [Finding] {
     let resting = loss()
+    let rounding = rounding(resting)
     return layout.parameters.enumerated().map { index, parameter in
-      let finding = check(parameter, index, resting)
+      let finding = check(parameter, index, resting, rounding)
       each(finding)
       return finding
     }
   }
 
-  private func check(_ parameter: Parameter, _ index: Int, _ resting: Double) -> Finding {
+  /// What rounding moves the loss by: second differences along a random direction, at steps so small that curvature is
+  /// nothing, are rounding alone.
+  private func rounding(_ resting: Double) -> Double {
+    let weights = store.parameters.scalars
+    let original = Array(weights)
+    var random = RandomStream(seed: seed, .split, layer: 999)
+    let direction = original.map { $0 * (random.uniform() - 0.5) }
+    func moved(_ step: Float) -> Double {
+      for i in weights.indices { weights[i] = original[i] + step * direction[i] }
+      return loss()
+    }
+    let steps: [Float] = [2e-6, 3e-6, 5e-6, 7e-6, 1e-5, 1.5e-5]
+    var sum = 0.0
+    for step in steps {
+      let second = moved(step) - 2 * resting + moved(-step)
+      // Three independent roundings, one of them twice: six times the variance of one.
+      sum += second * second / 6
+    }
+    for i in weights.indices { weights[i] = original[i] }
+    return max((sum / Double(steps.count)).squareRoot(), 0x1p-24 * max(abs(resting), 1e-3))
+  }
+
+  private func check(_ parameter: Parameter, _ index: Int, _ resting: Double, _ rounding: Double) -> Finding {
     let count = parameter.range.count
     let gradient = gradients.base + parameter.range.lowerBound
     let weights = store.parameters.base + parameter.range.lowerBound
@@ -83,17 +110,16 @@ public struct GradientCheck {
       for i in 0..<count { direction[i] = Float(Double(direction[i]) / length) }
       let analytic = (0..<count).reduce(0.0) { $0 + Double(gradient[$1]) * Double(direction[$1]) }
       var best = Double.infinity
-      for step in [3e-3, 1e-3, 1e-2, 3e-4, 1e-4] where best > GradientCheck.tolerance / 10 {
+      for step in [1e-3, 3e-4, 3e-3, 1e-4, 1e-2] where best > GradientCheck.tolerance / 10 {
         let h = step * scale
         func moved(_ sign: Double) -> Double {
           for i in 0..<count { weights[i] = original[i] + Float(sign * h * Double(direction[i])) }
           return loss()
         }
         let difference = (moved(1) - moved(-1)) / (2 * h)
-        let rounding = 0x1p-21 * max(abs(resting), 1e-3) / h
-        let excess = max(0, abs(difference - analytic) - rounding)
-        let error = excess / max(abs(difference), abs(analytic), .leastNormalMagnitude)
-        best = min(best, error.isNaN ? .infinity : error)
+        let excess = max(0, abs(difference - analytic) - 3 * rounding / h)
+        let unit = max(abs(difference), abs(analytic), kind == 2 ? size : 0, .leastNormalMagnitude)
+        best = min(best, excess.isNaN ? .infinity : excess / unit)
       }
       for i in 0..<count { weights[i] = original[i] }
       worst = max(worst, best)

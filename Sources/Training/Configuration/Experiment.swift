@@ -142,7 +142,8 @@ public struct PreparedExperiment: Sendable {
             + "(\(isClasses ? "\(outputs) classes" : "values")); change \(last)")
       }
       guard model.layout.parameterCount > 0 else {
-        throw ConfigurationError("the model has no parameters to train; add a layer that has, such as {linear: \(outputs)}")
+        throw ConfigurationError(
+          "the model has no parameters to train; add a layer that has some, such as {linear: \(outputs)}")
       }
       self.experiment = experiment
     } catch {

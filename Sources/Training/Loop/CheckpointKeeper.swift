@@ -22,11 +22,15 @@ final class CheckpointKeeper {
     checkpoints = directory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
   }
 
-  /// Writes a checkpoint, unless this step has one already.
+  /// Writes a checkpoint, unless this step has one already.  Parameters that are not finite never replace good ones.
   func save(
     _ progress: TrainingProgress, _ store: ParameterStore, _ optimizer: Optimizer, isBest: Bool = false
   ) throws(RunError) {
     guard savedStep != progress.step else { return }
+    guard Reductions.squares(store.parameters.base, store.parameters.count).isFinite else {
+      throw RunError(
+        .diverged, "the parameters after step \(progress.step) are not finite; the checkpoints before are kept")
+    }
     savedStep = progress.step
     try Agreement.together(communicator) { () throws(RunError) in
       guard let checkpoints else { return }
@@ -58,13 +62,13 @@ final class CheckpointKeeper {
         try checkpoint.load(into: store, states: states(optimizer))
       } catch { throw RunError(error) }
       progress = checkpoint.progress
-      savedStep = checkpoint.progress.step
     }
     do {
       let mine = try progress.map { [UInt8](try JSONEncoder().encode($0)) } ?? []
       let root = try Agreement.exchange(mine, communicator)[0]
       progress = root.isEmpty ? nil : try JSONDecoder().decode(TrainingProgress.self, from: Data(root))
     } catch { throw RunError(error) }
+    savedStep = progress?.step
     return (progress, notes)
   }
 

@@ -89,13 +89,17 @@ final class ShardedGradients {
     }
     if let failure = failures.compactMap({ $0 }).first { throw failure }
     let pieces = workers.flatMap(\.sums)
-    let sums = merges.map { merge in
-      for addition in merge.additions {
-        VectorMath.add(
-          pieces[merge.first + addition.from].base, to: pieces[merge.first + addition.to].base, count: block.count)
+    let parts = team.parts(of: block.count)
+    team.run(parts) { range in
+      for merge in merges {
+        for addition in merge.additions {
+          VectorMath.add(
+            pieces[merge.first + addition.from].base + range.lowerBound,
+            to: pieces[merge.first + addition.to].base + range.lowerBound, count: range.count)
+        }
       }
-      return pieces[merge.first]
     }
+    let sums = merges.map { pieces[$0.first] }
     for bucket in buckets.ranges.indices {
       try strategy.gradientsReady(bucket: bucket, sums)
       try strategy.poll()

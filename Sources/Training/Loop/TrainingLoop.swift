@@ -23,6 +23,8 @@ public final class TrainingLoop {
   private let experiment: Experiment
   private let gradients: ShardedGradients
   private let clipper: GradientNorm
+  /// Parts of the parameters that the threads of a rank update, cut where sums are.
+  private let updateParts: [Range<Int>]
   private let evaluators: [Evaluator]
   private let keeper: CheckpointKeeper
   private var version = 0
@@ -77,6 +79,7 @@ public final class TrainingLoop {
       let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
       gradients = try ShardedGradients(
         prepared, ShardTree(shards: shards), schedule, evaluationSizes: chunkSizes, communicator)
+      updateParts = clipper.blocks.parts(gradients.team.parts(of: layout.parameterCount).count)
       keeper = CheckpointKeeper(prepared, base)
       let threads = experiment.compute.threads
       evaluators = sets.map { set in
@@ -151,11 +154,17 @@ public final class TrainingLoop {
     let learningRate = experiment.optimizer.learningRate(
       step: index, stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
     let clip = try clipScale(sum, loss)
-    optimizer.measure(
-      parameters: store.parameters.base, gradients: sum.base, range: 0..<store.layout.parameterCount, step: index)
-    optimizer.update(
-      parameters: store.parameters.base, gradients: sum.base, range: 0..<store.layout.parameterCount, step: index,
-      learningRate: learningRate, gradientScale: clip)
+    let (optimizer, parameters) = (optimizer, store.parameters.base)
+    if optimizer.norms != nil {
+      gradients.team.run(updateParts) { range in
+        optimizer.measure(parameters: parameters, gradients: sum.base, range: range, step: index)
+      }
+    }
+    gradients.team.run(updateParts) { range in
+      optimizer.update(
+        parameters: parameters, gradients: sum.base, range: range, step: index, learningRate: learningRate,
+        gradientScale: clip)
+    }
     store.moveStates(sum)
     version += 1
     progress.step += 1
@@ -183,7 +192,8 @@ public final class TrainingLoop {
           + "optimizer.learning-rate or look at the data")
     }
     guard let limit = experiment.training.clip else { return 1 }
-    clipper.measure(gradients.base, range: 0..<store.layout.parameterCount)
+    let clipper = clipper
+    self.gradients.team.run(updateParts) { clipper.measure(gradients.base, range: $0) }
     let norm = clipper.norm
     guard norm.isFinite else {
       throw RunError(
@@ -231,6 +241,11 @@ public final class TrainingLoop {
         set: evaluator.name, step: progress.step, epoch: progress.epoch, loss: result.loss,
         accuracy: isClassification ? result.accuracy : nil, seconds: progress.seconds)
       observe { $0.evaluated(record) }
+      guard result.loss.isFinite else {
+        throw RunError(
+          .diverged,
+          "the \(evaluator.name) loss after step \(progress.step) is not finite; lower optimizer.learning-rate")
+      }
       return record
     }
   }

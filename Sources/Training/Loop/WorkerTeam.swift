@@ -74,6 +74,23 @@ final class WorkerTeam: @unchecked Sendable {
     }
   }
 
+  /// Scalars below which waking a thread costs more than it saves.
+  private static let smallest = 1 << 15
+
+  /// Consecutive ranges of `count` scalars for the members: one for the caller alone where they are few.
+  func parts(of count: Int) -> [Range<Int>] {
+    let number = max(1, min(self.count, count / WorkerTeam.smallest))
+    return (0..<number).map { ($0 * count / number)..<(($0 + 1) * count / number) }
+  }
+
+  /// Runs `body` for every part, each on a thread of its own; there are no more parts than members.
+  func run(_ parts: [Range<Int>], _ body: (Range<Int>) -> Void) {
+    guard parts.count > 1 else { return parts.forEach(body) }
+    run { member in
+      if member < parts.count { body(parts[member]) }
+    }
+  }
+
   private func serve(_ index: Int) {
     var seen = 0
     while true {

@@ -7,9 +7,9 @@ enum Verbs {
     Predict.self,
     Inspect.self,
     Check.self,
+    Bench.self,
     DataVerb.self,
     Doctor.self,
     Help.self,
-    Bench.self,
   ]
 }

@@ -27,7 +27,7 @@ final class CommandLineTool {
 
   // MARK: - Running
 
-  /// Runs `nndist` with arguments.  Of this process's variables `NNDIST_…` are left out, but for `NNDIST_DATA`, and `HOME`
+  /// Runs `nndist` with arguments.  Of this process's variables `NNDIST_…` are left out, and `HOME`
   /// is the folder; `environment` goes over that, nil removes a variable.  After `timeout` seconds it is killed (137).
   func run(
     _ arguments: String..., environment: [String: String?] = [:], timeout: Int = 120
@@ -85,11 +85,11 @@ final class CommandLineTool {
   private func start(
     _ words: [String], environment changes: [String: String?], timeout: Int
   ) throws -> RunningCommand {
-    var environment = ProcessInfo.processInfo.environment.filter {
-      !$0.key.hasPrefix("NNDIST_") || $0.key == "NNDIST_DATA"
-    }
+    var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("NNDIST_") }
     environment["HOME"] = folder.path
     environment["NO_COLOR"] = nil
+    // mpirun sits this out, twice, after every rank that fails.
+    environment["NNDIST_KILL_SECONDS"] = "1"
     for (name, value) in changes { environment[name] = value }
     return try RunningCommand(words, in: folder, environment: environment, timeout: timeout)
   }

@@ -54,7 +54,9 @@ enum GeneratedData {
 
   /// A text of words.
   static func text(words: Int = 700) -> String {
-    let vocabulary = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "tis", "nobler", "in", "mind"]
+    let vocabulary = [
+      "to", "be", "or", "not", "that", "is", "the", "question", "whether", "tis", "nobler", "in", "mind",
+    ]
     let picks = bytes(words, seed: 9)
     return picks.map { vocabulary[Int($0) % vocabulary.count] }.joined(separator: " ") + "\n"
   }

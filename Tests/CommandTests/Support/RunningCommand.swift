@@ -19,7 +19,18 @@ final class RunningCommand {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: files.appendingPathComponent("out"))
     process.standardError = try FileHandle(forWritingTo: files.appendingPathComponent("err"))
-    try process.run()
+    try RunningCommand.withSignals { try process.run() }
+  }
+
+  /// Lets signals through while a process is started: it would inherit that the threads of the pool which tests run on
+  /// block them, and never hear of SIGTERM.
+  private static func withSignals(_ body: () throws -> Void) rethrows {
+    var none = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try body()
   }
 
   deinit {

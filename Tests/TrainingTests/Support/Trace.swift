@@ -133,7 +133,9 @@ struct Trace {
       }
       outcome.losses.append(executor.metric(0) / Double(terms))
       if step == 0 {
-        for parameter in layout.parameters { outcome.gradients[parameter.name] = Array(gradients.scalars[parameter.range]) }
+        for parameter in layout.parameters {
+          outcome.gradients[parameter.name] = Array(gradients.scalars[parameter.range])
+        }
       }
       let all = 0..<layout.parameterCount
       state.measure(parameters: store.parameters.base, gradients: gradients.base, range: all, step: step)

@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+/// The README's commands run as they stand there.
+@Suite("The README tells the truth")
+struct ReadmeTests {
+  private let text: String
+  private let tool: CommandLineTool
+
+  init() throws {
+    tool = try CommandLineTool()
+    text = try String(
+      contentsOf: CommandLineTool.repository.appendingPathComponent("README.md"), encoding: .utf8)
+  }
+
+  /// The code blocks of a language, in order.
+  private func blocks(_ language: String) -> [String] {
+    text.components(separatedBy: "```\(language)\n").dropFirst().map { $0.components(separatedBy: "\n```")[0] }
+  }
+
+  /// Runs a line of a block in a shell that finds `nndist` and `launch`.
+  private func shell(_ line: String) throws -> CommandResult {
+    let folder = try CommandLineTool.executable().deletingLastPathComponent().path
+    let launch = CommandLineTool.repository.appendingPathComponent("launch").path
+    let line = line.replacingOccurrences(of: "launch/mpirun", with: "\(launch)/mpirun")
+    return try tool.run(program: ["bash", "-c", "PATH=\(folder):$PATH; \(line)"])
+  }
+
+  @Test("the first experiment gives one digest alone, on MPI ranks and on simulated ranks")
+  func firstExperiment() throws {
+    try tool.write(try #require(blocks("yaml").first), to: "first.yaml")
+    let lines = blocks("sh")[1].split(separator: "\n").map(String.init)
+    #expect(lines.count == 3)
+    var digests: Set<String> = []
+    for line in lines {
+      let result = try shell(line)
+      result.expectSuccess()
+      digests.insert(try #require(result.outputLines.first { $0.hasPrefix("digest") }))
+    }
+    #expect(digests.count == 1)
+  }
+
+  @Test("keys change on the command line, and explain themselves")
+  func keys() throws {
+    try tool.write(try #require(blocks("yaml").first), to: "first.yaml")
+    let lines = blocks("sh")[2].split(separator: "\n").map(String.init)
+    #expect(lines.count == 3)
+    for line in lines {
+      let parts = line.components(separatedBy: "#")
+      let result = try shell(parts[0])
+      if line.contains("did you mean") {
+        result.expectFailure(3, "did you mean `batch`?")
+      } else {
+        result.expectSuccess()
+      }
+    }
+  }
+
+  @Test("the list of layers trains")
+  func layers() throws {
+    let block = try #require(blocks("yaml").first { $0.contains("layers:") })
+    try tool.write(
+      block + "\ndata: digits\ntraining: {steps: 5, batch: 32, shards: 2}\noptimizer: {name: adam}\n", to: "layers.yaml"
+    )
+    try tool.run("train", "layers.yaml", "--quiet").expectSuccess()
+  }
+
+  @Test("the table of verbs is that of the program")
+  func verbs() throws {
+    let help = try tool.run("--help").output
+    let rows = text.split(separator: "\n").filter { $0.hasPrefix("| `nndist ") }
+    #expect(rows.count >= 10)
+    for row in rows {
+      let verb = row.dropFirst("| `nndist ".count).prefix { $0.isLetter }
+      #expect(help.contains("\n  \(verb) "), "\(verb)")
+    }
+  }
+
+  @Test("every configuration is in the table of results, and can be read")
+  func configurations() throws {
+    let folder = CommandLineTool.repository.appendingPathComponent("configs")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+    #expect(files.count >= 5)
+    for file in files {
+      #expect(text.contains("`\(file)`"), "\(file)")
+      let path = folder.appendingPathComponent(file).path
+      let result = try tool.run("check", path, "--set", "training.bathc=1")
+      result.expectFailure(3, "bathc")
+    }
+  }
+}
