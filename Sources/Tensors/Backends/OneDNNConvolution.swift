@@ -3,6 +3,8 @@ import COneDNN
 /// Convolutions by oneDNN: images channels-last, weights in the layout that oneDNN likes best.
 ///
 /// In bfloat16, image, weights and the gradient of the result are rounded; results and gradients of both are Float32.
+/// Where a group has an odd number of channels it stays with Float32: oneDNN multiplies pairs, and takes the scalar after
+/// the last channel times zero, which is not zero if that is not a number.
 final class OneDNNConvolution: ConvolutionLibrary {
   let precision: Compute.Precision
   private let shape: ConvolutionShape
@@ -28,6 +30,7 @@ final class OneDNNConvolution: ConvolutionLibrary {
 
   /// Prepares the gradient of the input only if `needsInputGradient`: making a primitive takes about a millisecond.
   init(_ shape: ConvolutionShape, hasBias: Bool, needsInputGradient: Bool, precision: Compute.Precision) {
+    let precision = shape.groupInputs % 2 == 0 && shape.groupOutputs % 2 == 0 ? precision : .float32
     self.shape = shape
     self.precision = precision
     images = Formats([shape.batch, shape.inputs, shape.height, shape.width], precision)

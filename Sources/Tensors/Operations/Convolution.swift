@@ -116,7 +116,8 @@ extension Recorder {
     let packed = pack(weight, library, forGradient: false)
     return append(
       Convolution(shape: shape, hasBias: bias != nil, library: library),
-      [library.precision == .bfloat16 ? factor(x) : x, packed] + (bias.map { [$0] } ?? []) + [weight], [.new(shape.result)])[0]
+      [library.precision == .bfloat16 ? factor(x) : x, packed] + (bias.map { [$0] } ?? []) + [weight],
+      [.new(shape.result)])[0]
   }
 
   fileprivate func pack(_ weight: Value, _ library: any ConvolutionLibrary, forGradient: Bool) -> Value {

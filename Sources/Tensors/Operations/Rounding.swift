@@ -17,9 +17,11 @@ enum RoundedMap {
 
   /// Calls `body` with a block's first scalar, its length, and where the Float32 results go.
   static func lowering(
-    _ count: Int, _ body: @escaping @Sendable (_ at: Operands) -> (
-      _ run: Run, _ start: Int, _ count: Int, _ target: UnsafeMutablePointer<Float>
-    ) -> Void
+    _ count: Int,
+    _ body:
+      @escaping @Sendable (_ at: Operands) -> (
+        _ run: Run, _ start: Int, _ count: Int, _ target: UnsafeMutablePointer<Float>
+      ) -> Void
   ) -> Lowering {
     Lowering(scratchBytes: block * 4) { at in
       let (kernel, y, scratch) = (body(at), at.outputs[0], at.scratch)

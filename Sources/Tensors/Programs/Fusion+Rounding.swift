@@ -28,7 +28,9 @@ extension Recorder {
       for (position, output) in call.outputs.enumerated() {
         makers[output] = index
         let isRoundable = call.operation is Convolution && call.operation.rounds(position, beside: false)
-        if isRoundable, !kept.contains(output), let all = readers[output], all.allSatisfy({ $0.operation.readsRounded($0.input) }) {
+        if isRoundable, !kept.contains(output), let all = readers[output],
+          all.allSatisfy({ $0.operation.readsRounded($0.input) })
+        {
           store(output, as: .bfloat16)
         }
       }

@@ -150,7 +150,9 @@ public final class Recorder {
       case .opaque(let shape, let bytes): add(shape, .opaque, bytes, .planned, dependsOnParameters: depends)
       case .existing(let value): value
       case .view(let value, let shape):
-        add(shape, self[value].type, self[value].type.bytes(shape.count), .view(value, offset: 0), dependsOnParameters: depends)
+        add(
+          shape, self[value].type, self[value].type.bytes(shape.count), .view(value, offset: 0),
+          dependsOnParameters: depends)
       }
     }
     instructions.append(
