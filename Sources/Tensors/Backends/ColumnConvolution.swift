@@ -4,6 +4,7 @@
 /// Windows are gathered in chunks that stay in the second-level cache, whose size depends on the shape alone.  Where a
 /// group is one input channel (depthwise) the products would be vectors; `DepthwiseConvolution` loops instead.
 struct ColumnConvolution: ConvolutionLibrary {
+  let precision = Compute.Precision.float32
   private let shape: ConvolutionShape
   private let columns: ImageColumns
   private let chunk: Int
@@ -67,7 +68,7 @@ struct ColumnConvolution: ConvolutionLibrary {
     }
   }
 
-  func forward(hasBias: Bool) -> Lowering {
+  func forward(hasBias: Bool, precision: Compute.Precision) -> Lowering {
     let product = MatrixProduct(Compute(backend: .openblas))
     let (inputs, outputs, depth, width) = (shape.inputs, shape.groupOutputs, shape.groupInputs, columns.width)
     return Lowering(scratchBytes: columnBytes) { at in

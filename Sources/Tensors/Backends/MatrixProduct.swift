@@ -32,10 +32,3 @@ struct MatrixProduct: Sendable {
     }
   }
 }
-
-extension Compute {
-  /// Whether the libraries that it asks for are there.
-  public func check() throws(LibraryError) {
-    if backend == .openblas { _ = try OpenBLAS.loaded.get() }
-  }
-}

@@ -23,6 +23,14 @@ public enum OneDNN {
     }
   }
 
+  /// Whether it multiplies bfloat16 by instructions of the processor.
+  static var multipliesBFloat16: Bool {
+    switch dnnl_get_effective_cpu_isa() {
+    case dnnl_cpu_isa_avx512_core_bf16, dnnl_cpu_isa_avx512_core_amx, dnnl_cpu_isa_all: true
+    default: false
+    }
+  }
+
   /// An engine: immutable once made, and oneDNN lets all threads use it.
   struct Engine: @unchecked Sendable {
     let handle: dnnl_engine_t
@@ -47,12 +55,13 @@ struct MemoryFormat: @unchecked Sendable {  // plain numbers, never changed
 
   fileprivate init(_ description: dnnl_memory_desc_t) { self.description = description }
 
-  /// Float32 scalars in a named layout; `dnnl_format_tag_any` leaves the layout to the primitive.
-  init(_ dimensions: [Int], _ tag: dnnl_format_tag_t) {
+  /// Scalars in a named layout; `dnnl_format_tag_any` leaves the layout to the primitive.
+  init(_ dimensions: [Int], _ tag: dnnl_format_tag_t, _ precision: Compute.Precision = .float32) {
+    let type = precision == .bfloat16 ? dnnl_bf16 : dnnl_f32
     description = dnnl_memory_desc_t()
     OneDNN.expect(
       dnnl_memory_desc_init_by_tag(
-        &description, Int32(dimensions.count), dimensions.map(Int64.init), dnnl_f32, tag), "an array of \(dimensions)")
+        &description, Int32(dimensions.count), dimensions.map(Int64.init), type, tag), "an array of \(dimensions)")
   }
 
   /// Memory that an array of this format takes.
@@ -90,18 +99,30 @@ final class Primitive: @unchecked Sendable {  // oneDNN's primitives are immutab
 
   /// Attributes of every primitive: scratch memory comes from the caller.  Work is divided among threads when a primitive is
   /// made, not when it runs, so the making thread must be limited to one.
-  private static func withAttributes<Result>(_ body: (dnnl_primitive_attr_t) -> Result) -> Result {
+  private static func withAttributes<Result>(
+    accumulates: Bool = false, _ body: (dnnl_primitive_attr_t) -> Result
+  ) -> Result {
     LibraryThreads.limitToOne()
     var attributes: dnnl_primitive_attr_t?
     OneDNN.expect(dnnl_primitive_attr_create(&attributes), "attributes")
     defer { dnnl_primitive_attr_destroy(attributes) }
     OneDNN.expect(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "user scratchpads")
+    if accumulates {
+      var operations: dnnl_post_ops_t?
+      OneDNN.expect(dnnl_post_ops_create(&operations), "what follows an operation")
+      defer { dnnl_post_ops_destroy(operations) }
+      OneDNN.expect(dnnl_post_ops_append_sum(operations, 1), "a sum")
+      OneDNN.expect(dnnl_primitive_attr_set_post_ops(attributes, operations), "a sum")
+    }
     return body(attributes!)
   }
 
   /// The operation that a descriptor such as `dnnl_convolution_desc_t` asks for; backward ones name their forward one.
-  static func make<Descriptor>(_ descriptor: Descriptor, hint: Primitive? = nil, _ what: String) -> Primitive {
-    withAttributes { attributes in
+  /// `accumulates` adds the result to what is there.
+  static func make<Descriptor>(
+    _ descriptor: Descriptor, hint: Primitive? = nil, accumulates: Bool = false, _ what: String
+  ) -> Primitive {
+    withAttributes(accumulates: accumulates) { attributes in
       var description: dnnl_primitive_desc_t?
       withUnsafePointer(to: descriptor) { descriptor in
         OneDNN.expect(

@@ -1,38 +1,61 @@
 import COneDNN
 
 /// Convolutions by oneDNN: images channels-last, weights in the layout that oneDNN likes best.
+///
+/// In bfloat16, image, weights and the gradient of the result are rounded; results and gradients of both are Float32.
+/// Where a group has an odd number of channels it stays with Float32: oneDNN multiplies pairs, and takes the scalar after
+/// the last channel times zero, which is not zero if that is not a number.
 final class OneDNNConvolution: ConvolutionLibrary {
+  let precision: Compute.Precision
   private let shape: ConvolutionShape
   private let forwardPrimitive: Primitive
   private let forwardWeights: MemoryFormat
   private let inputPrimitive: Primitive?
   private let inputWeights: MemoryFormat?
   private let plainWeights: MemoryFormat
-  private let imageFormat: MemoryFormat
-  private let resultFormat: MemoryFormat
+  private let images: Formats
+  private let results: Formats
   private let biasFormat: MemoryFormat
 
+  /// How a value that is multiplied and one that is made lie in memory.
+  private struct Formats {
+    let factor: MemoryFormat
+    let made: MemoryFormat
+
+    init(_ dimensions: [Int], _ precision: Compute.Precision) {
+      factor = MemoryFormat(dimensions, dnnl_nhwc, precision)
+      made = MemoryFormat(dimensions, dnnl_nhwc)
+    }
+  }
+
   /// Prepares the gradient of the input only if `needsInputGradient`: making a primitive takes about a millisecond.
-  init(_ shape: ConvolutionShape, hasBias: Bool, needsInputGradient: Bool) {
+  init(_ shape: ConvolutionShape, hasBias: Bool, needsInputGradient: Bool, precision: Compute.Precision) {
+    let precision = shape.groupInputs % 2 == 0 && shape.groupOutputs % 2 == 0 ? precision : .float32
     self.shape = shape
-    imageFormat = MemoryFormat([shape.batch, shape.inputs, shape.height, shape.width], dnnl_nhwc)
-    resultFormat = MemoryFormat([shape.batch, shape.outputs, shape.outputHeight, shape.outputWidth], dnnl_nhwc)
+    self.precision = precision
+    images = Formats([shape.batch, shape.inputs, shape.height, shape.width], precision)
+    results = Formats([shape.batch, shape.outputs, shape.outputHeight, shape.outputWidth], precision)
     biasFormat = MemoryFormat([shape.outputs], dnnl_a)
-    plainWeights = OneDNNConvolution.weights(shape, any: false)
-    forwardPrimitive = OneDNNConvolution.forward(shape, imageFormat, resultFormat, hasBias ? biasFormat : nil)
+    plainWeights = OneDNNConvolution.weights(shape, dnnl_oihw, dnnl_goihw)
+    let weights = OneDNNConvolution.weights(shape, dnnl_format_tag_any, dnnl_format_tag_any, precision)
+    forwardPrimitive = OneDNNConvolution.forward(
+      shape, images.factor, weights, results.made, hasBias ? biasFormat : nil)
     forwardWeights = forwardPrimitive.format(dnnl_query_weights_md)
     inputPrimitive =
       needsInputGradient
-      ? OneDNNConvolution.inputGradient(shape, imageFormat, resultFormat, forwardPrimitive) : nil
+      ? OneDNNConvolution.inputGradient(shape, images.made, weights, results.factor, forwardPrimitive) : nil
     inputWeights = inputPrimitive?.format(dnnl_query_weights_md)
   }
 
-  private static func weights(_ shape: ConvolutionShape, any: Bool) -> MemoryFormat {
+  private static func weights(
+    _ shape: ConvolutionShape, _ tag: dnnl_format_tag_t, _ groupedTag: dnnl_format_tag_t,
+    _ precision: Compute.Precision = .float32
+  ) -> MemoryFormat {
     shape.groups == 1
-      ? MemoryFormat(shape.weight.dimensions, any ? dnnl_format_tag_any : dnnl_oihw)
+      ? MemoryFormat(shape.weight.dimensions, tag, precision)
       : MemoryFormat(
-        [shape.groups, shape.groupOutputs, shape.groupInputs, shape.kernelHeight, shape.kernelWidth],
-        any ? dnnl_format_tag_any : dnnl_goihw)
+        [shape.groups, shape.groupOutputs, shape.groupInputs, shape.kernelHeight, shape.kernelWidth], groupedTag,
+        precision)
   }
 
   private struct Steps {
@@ -47,10 +70,11 @@ final class OneDNNConvolution: ConvolutionLibrary {
   }
 
   private static func forward(
-    _ shape: ConvolutionShape, _ image: MemoryFormat, _ result: MemoryFormat, _ bias: MemoryFormat?
+    _ shape: ConvolutionShape, _ image: MemoryFormat, _ weights: MemoryFormat, _ result: MemoryFormat,
+    _ bias: MemoryFormat?
   ) -> Primitive {
     var descriptor = dnnl_convolution_desc_t()
-    var (image, weights, result) = (image.description, weights(shape, any: true).description, result.description)
+    var (image, weights, result) = (image.description, weights.description, result.description)
     let steps = Steps(shape)
     func describe(_ bias: UnsafePointer<dnnl_memory_desc_t>?) -> dnnl_status_t {
       dnnl_dilated_convolution_forward_desc_init(
@@ -63,10 +87,11 @@ final class OneDNNConvolution: ConvolutionLibrary {
   }
 
   private static func inputGradient(
-    _ shape: ConvolutionShape, _ image: MemoryFormat, _ result: MemoryFormat, _ forward: Primitive
+    _ shape: ConvolutionShape, _ image: MemoryFormat, _ weights: MemoryFormat, _ result: MemoryFormat,
+    _ forward: Primitive
   ) -> Primitive {
     var descriptor = dnnl_convolution_desc_t()
-    var (image, weights, result) = (image.description, weights(shape, any: true).description, result.description)
+    var (image, weights, result) = (image.description, weights.description, result.description)
     let steps = Steps(shape)
     OneDNN.expect(
       dnnl_dilated_convolution_backward_data_desc_init(
@@ -78,8 +103,8 @@ final class OneDNNConvolution: ConvolutionLibrary {
   /// Without the bias, whose gradient oneDNN sums in one long chain of Float32: seven digits become five.
   private func weightGradient() -> Primitive {
     var descriptor = dnnl_convolution_desc_t()
-    var (image, result) = (imageFormat.description, resultFormat.description)
-    var weights = OneDNNConvolution.weights(shape, any: true).description
+    var (image, result) = (images.factor.description, results.factor.description)
+    var weights = OneDNNConvolution.weights(shape, dnnl_format_tag_any, dnnl_format_tag_any).description
     let steps = Steps(shape)
     let status = dnnl_dilated_convolution_backward_weights_desc_init(
       &descriptor, dnnl_convolution_direct, &image, &weights, nil, &result, steps.strides, steps.dilations,
@@ -108,8 +133,13 @@ final class OneDNNConvolution: ConvolutionLibrary {
     }
   }
 
-  func forward(hasBias: Bool) -> Lowering {
-    let (primitive, formats) = (forwardPrimitive, (imageFormat, forwardWeights, resultFormat, biasFormat))
+  func forward(hasBias: Bool, precision: Compute.Precision) -> Lowering {
+    let isRounded = precision == .bfloat16
+    let primitive =
+      isRounded
+      ? OneDNNConvolution.forward(
+        shape, images.factor, forwardWeights, results.factor, hasBias ? biasFormat : nil) : forwardPrimitive
+    let formats = (images.factor, forwardWeights, isRounded ? results.factor : results.made, biasFormat)
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(
         primitive,
@@ -131,7 +161,7 @@ final class OneDNNConvolution: ConvolutionLibrary {
     guard let inputPrimitive, let inputWeights else {
       preconditionFailure("the input gradient of a convolution \(shape) made without one")
     }
-    let (primitive, formats) = (inputPrimitive, (resultFormat, inputWeights, imageFormat))
+    let (primitive, formats) = (inputPrimitive, (results.factor, inputWeights, images.made))
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(
         primitive,
@@ -151,10 +181,10 @@ final class OneDNNConvolution: ConvolutionLibrary {
   func weightGradient(hasBias: Bool, accumulatesWeight: Bool, accumulatesBias: Bool) -> Lowering {
     let primitive = weightGradient()
     let (plain, packed) = (plainWeights, primitive.format(dnnl_query_diff_weights_md))
-    let (image, result) = (imageFormat, resultFormat)
+    let (image, result) = (images.factor, results.factor)
     let isPlain = packed.isSame(as: plain)
     let reorder = isPlain ? nil : Primitive.reorder(from: packed, to: plain)
-    let count = shape.weightCount
+    let (count, isRounded) = (shape.weightCount, precision == .bfloat16)
     let tiles = ChannelTiles(rows: shape.batch * shape.outputHeight * shape.outputWidth, channels: shape.outputs)
 
     // Scratch: what oneDNN works with, the gradient as it makes it, a plain copy if that is added to another, sums.
@@ -183,7 +213,12 @@ final class OneDNNConvolution: ConvolutionLibrary {
           unpack.execute(scratch: run.bytes(scratch))
         }
         if accumulatesWeight { Elementwise.add(run[dweight], run[made], run[dweight], count) }
-        if hasBias { tiles.sum(run[dy], into: run[dbias], accumulate: accumulatesBias, sums: run.doubles(sums)) }
+        guard hasBias else { return }
+        if isRounded {
+          tiles.sum(run.halves(dy), into: run[dbias], accumulate: accumulatesBias, sums: run.doubles(sums))
+        } else {
+          tiles.sum(run[dy], into: run[dbias], accumulate: accumulatesBias, sums: run.doubles(sums))
+        }
       }
     }
   }

@@ -12,8 +12,8 @@ extension ChannelTiles {
 
   /// Σ dy and Σ dy (x − centre) of every channel, Float64, in the first `channels` numbers of `sums` and `products`, which
   /// hold `lanes`.
-  func gradientSums(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ factors: Factors, _ mask: Mask,
+  func gradientSums<X: LaneScalar>(
+    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<X>, _ factors: Factors, _ mask: Mask,
     sums: UnsafeMutablePointer<Double>, products: UnsafeMutablePointer<Double>
   ) {
     sums.update(repeating: 0, count: lanes)
@@ -59,8 +59,8 @@ extension ChannelTiles {
   }
 
   @inline(__always)
-  private static func reduce(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
+  private static func reduce<X: LaneScalar>(
+    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<X>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
     _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>, rectified: Bool
   ) {
     var lane = 0
@@ -71,7 +71,7 @@ extension ChannelTiles {
       var (s0, s1, p0, p1) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
-        let (d0, d1) = (x.lanes(i) - c0, x.lanes(i &+ 16) - c1)
+        let (d0, d1) = (x.widened(i) - c0, x.widened(i &+ 16) - c1)
         var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
         if rectified {
           g0 = g0.passed(by: d0 * a0 + b0)
@@ -94,7 +94,7 @@ extension ChannelTiles {
       var (s, p) = (Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
-        let d = x.lanes(i) - c
+        let d = x.widened(i) - c
         var g = dy.lanes(i)
         if rectified { g = g.passed(by: d * a + b) }
         s += g
@@ -106,7 +106,7 @@ extension ChannelTiles {
       lane &+= 16
     }
     while lane < width {
-      let d = x[lane] - f.centre[lane]
+      let d = x[lane].float - f.centre[lane]
       var g = dy[lane]
       if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
       sums[lane] += Double(g)
@@ -116,9 +116,9 @@ extension ChannelTiles {
   }
 
   /// dx = dy · scale + (x − centre) · slope + offset, with dy as relu let it through if `rectified`; dx may be dy.
-  func inputGradient(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ factors: Factors, rectified: Bool,
-    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>
+  func inputGradient<X: LaneScalar, Y: LaneScalar>(
+    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<X>, _ factors: Factors, rectified: Bool,
+    slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Y>
   ) {
     eachPanelBackwards { start, tiles, width in
       let (dy, x, dx) = (dy + start, x + start, dx + start)
@@ -131,9 +131,9 @@ extension ChannelTiles {
   }
 
   @inline(__always)
-  private static func inputGradient(
-    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
-    _ slope: UnsafePointer<Float>, _ offset: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, rectified: Bool
+  private static func inputGradient<X: LaneScalar, Y: LaneScalar>(
+    _ dy: UnsafePointer<Float>, _ x: UnsafePointer<X>, _ tiles: Int, _ stride: Int, _ width: Int, _ f: Factors,
+    _ slope: UnsafePointer<Float>, _ offset: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Y>, rectified: Bool
   ) {
     var lane = 0
     while lane &+ 32 <= width {
@@ -144,14 +144,14 @@ extension ChannelTiles {
       let (q0, q1) = (offset.lanes(lane), offset.lanes(lane &+ 16))
       var i = lane
       for _ in 0..<tiles {
-        let (d0, d1) = (x.lanes(i) - c0, x.lanes(i &+ 16) - c1)
+        let (d0, d1) = (x.widened(i) - c0, x.widened(i &+ 16) - c1)
         var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
         if rectified {
           g0 = g0.passed(by: d0 * a0 + b0)
           g1 = g1.passed(by: d1 * a1 + b1)
         }
-        dx.store(g0 * a0 + d0 * p0 + q0, i)
-        dx.store(g1 * a1 + d1 * p1 + q1, i &+ 16)
+        dx.round(g0 * a0 + d0 * p0 + q0, i)
+        dx.round(g1 * a1 + d1 * p1 + q1, i &+ 16)
         i &+= stride
       }
       lane &+= 32
@@ -161,19 +161,19 @@ extension ChannelTiles {
       let (p, q) = (slope.lanes(lane), offset.lanes(lane))
       var i = lane
       for _ in 0..<tiles {
-        let d = x.lanes(i) - c
+        let d = x.widened(i) - c
         var g = dy.lanes(i)
         if rectified { g = g.passed(by: d * a + b) }
-        dx.store(g * a + d * p + q, i)
+        dx.round(g * a + d * p + q, i)
         i &+= stride
       }
       lane &+= 16
     }
     while lane < width {
-      let d = x[lane] - f.centre[lane]
+      let d = x[lane].float - f.centre[lane]
       var g = dy[lane]
       if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
-      dx[lane] = g * f.scale[lane] + d * slope[lane] + offset[lane]
+      dx[lane] = Y(g * f.scale[lane] + d * slope[lane] + offset[lane])
       lane &+= 1
     }
   }

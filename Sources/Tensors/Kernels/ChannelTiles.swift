@@ -71,8 +71,8 @@ struct ChannelTiles: Sendable {
   /// Each block is centred on its own mean, blocks and lanes are combined after Chan, Golub and LeVeque (1979), so that
   /// neither large means nor many rows cost digits.  `means` and `squares` hold `lanes` numbers; the first `channels`
   /// are the result.
-  func moments(
-    _ x: UnsafePointer<Float>, means: UnsafeMutablePointer<Double>, squares: UnsafeMutablePointer<Double>
+  func moments<Scalar: LaneScalar>(
+    _ x: UnsafePointer<Scalar>, means: UnsafeMutablePointer<Double>, squares: UnsafeMutablePointer<Double>
   ) {
     means.update(repeating: 0, count: lanes)
     squares.update(repeating: 0, count: lanes)
@@ -99,8 +99,8 @@ struct ChannelTiles: Sendable {
   }
 
   @inline(never)
-  private static func moments(
-    _ x: UnsafePointer<Float>, _ tiles: Int, stride: Int, _ width: Int, seen: Int,
+  private static func moments<Scalar: LaneScalar>(
+    _ x: UnsafePointer<Scalar>, _ tiles: Int, stride: Int, _ width: Int, seen: Int,
     _ means: UnsafeMutablePointer<Double>, _ squares: UnsafeMutablePointer<Double>
   ) {
     let scale = 1 / Float(tiles)
@@ -109,10 +109,10 @@ struct ChannelTiles: Sendable {
       var (s0, s1, s2, s3) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
       var p = x + lane
       for _ in 0..<tiles {
-        s0 += p.lanes(0)
-        s1 += p.lanes(16)
-        s2 += p.lanes(32)
-        s3 += p.lanes(48)
+        s0 += p.widened(0)
+        s1 += p.widened(16)
+        s2 += p.widened(32)
+        s3 += p.widened(48)
         p += stride
       }
       let (c0, c1, c2, c3) = (s0 * scale, s1 * scale, s2 * scale, s3 * scale)
@@ -120,7 +120,7 @@ struct ChannelTiles: Sendable {
       var (q0, q1, q2, q3) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
       p = x + lane
       for _ in 0..<tiles {
-        let (d0, d1, d2, d3) = (p.lanes(0) - c0, p.lanes(16) - c1, p.lanes(32) - c2, p.lanes(48) - c3)
+        let (d0, d1, d2, d3) = (p.widened(0) - c0, p.widened(16) - c1, p.widened(32) - c2, p.widened(48) - c3)
         s0 += d0
         s1 += d1
         s2 += d2
@@ -139,11 +139,11 @@ struct ChannelTiles: Sendable {
     }
     while lane &+ 16 <= width {
       var (s, q) = (Lanes.zero, Lanes.zero)
-      for tile in 0..<tiles { s += x.lanes(tile &* stride &+ lane) }
+      for tile in 0..<tiles { s += x.widened(tile &* stride &+ lane) }
       let c = s * scale
       s = .zero
       for tile in 0..<tiles {
-        let d = x.lanes(tile &* stride &+ lane) - c
+        let d = x.widened(tile &* stride &+ lane) - c
         s += d
         q += d * d
       }
@@ -151,7 +151,7 @@ struct ChannelTiles: Sendable {
       lane &+= 16
     }
     while lane < width {  // the partial tile only: one row
-      let delta = Double(x[lane]) - means[lane]
+      let delta = Double(x[lane].float) - means[lane]
       means[lane] += delta / Double(seen &+ 1)
       squares[lane] += delta * delta * Double(seen) / Double(seen &+ 1)
       lane &+= 1
@@ -186,8 +186,8 @@ struct ChannelTiles: Sendable {
   }
 
   /// target[c] = Σ x over rows (+ target[c]): blocks in Float32, their sums in Float64 in `sums`, which holds `lanes` numbers.
-  func sum(
-    _ x: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
+  func sum<Scalar: LaneScalar>(
+    _ x: UnsafePointer<Scalar>, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
     sums: UnsafeMutablePointer<Double>
   ) {
     sums.update(repeating: 0, count: lanes)
@@ -204,16 +204,16 @@ struct ChannelTiles: Sendable {
   }
 
   @inline(never)
-  private static func sum(
-    _ x: UnsafePointer<Float>, _ tiles: Int, stride: Int, _ width: Int, into sums: UnsafeMutablePointer<Double>
+  private static func sum<Scalar: LaneScalar>(
+    _ x: UnsafePointer<Scalar>, _ tiles: Int, stride: Int, _ width: Int, into sums: UnsafeMutablePointer<Double>
   ) {
     var lane = 0
     while lane &+ 32 <= width {
       var (s0, s1) = (Lanes.zero, Lanes.zero)
       var i = lane
       for _ in 0..<tiles {
-        s0 += x.lanes(i)
-        s1 += x.lanes(i &+ 16)
+        s0 += x.widened(i)
+        s1 += x.widened(i &+ 16)
         i &+= stride
       }
       sums.add(s0, lane)
@@ -222,12 +222,12 @@ struct ChannelTiles: Sendable {
     }
     while lane &+ 16 <= width {
       var s = Lanes.zero
-      for tile in 0..<tiles { s += x.lanes(tile &* stride &+ lane) }
+      for tile in 0..<tiles { s += x.widened(tile &* stride &+ lane) }
       sums.add(s, lane)
       lane &+= 16
     }
     while lane < width {  // the partial tile only: one row
-      sums[lane] += Double(x[lane])
+      sums[lane] += Double(x[lane].float)
       lane &+= 1
     }
   }

@@ -2,9 +2,9 @@
 enum LayerNormalisation {
   /// y = (x − mean) / √(variance + ε) · weight + bias for every row; `saved` gets mean and 1/√(variance + ε) of each row.
   @inline(never)
-  static func forward(
+  static func forward<Scalar: LaneScalar>(
     _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>?, bias: UnsafePointer<Float>?, rows: Int, width: Int,
-    epsilon: Double, into y: UnsafeMutablePointer<Float>, saved: UnsafeMutablePointer<Float>
+    epsilon: Double, into y: UnsafeMutablePointer<Scalar>, saved: UnsafeMutablePointer<Float>
   ) {
     let vectors = width & ~15
     for row in 0..<rows {
@@ -18,20 +18,20 @@ enum LayerNormalisation {
       var i = 0
       if let weight, let bias {
         while i < vectors {
-          y.store((x.lanes(i) - mean) * inverse * weight.lanes(i) + bias.lanes(i), i)
+          y.round((x.lanes(i) - mean) * inverse * weight.lanes(i) + bias.lanes(i), i)
           i &+= 16
         }
         while i < width {
-          y[i] = (x[i] - mean) * inverse * weight[i] + bias[i]
+          y[i] = Scalar((x[i] - mean) * inverse * weight[i] + bias[i])
           i &+= 1
         }
       } else {
         while i < vectors {
-          y.store((x.lanes(i) - mean) * inverse, i)
+          y.round((x.lanes(i) - mean) * inverse, i)
           i &+= 16
         }
         while i < width {
-          y[i] = (x[i] - mean) * inverse
+          y[i] = Scalar((x[i] - mean) * inverse)
           i &+= 1
         }
       }

@@ -18,8 +18,8 @@ enum Rows {
 
   /// y[c] = Σ_r x[r, c] (+ y[c]), in order of rows within blocks of 64, blocks in order: short chains keep the error low.
   @inline(never)
-  static func sum(
-    _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, columns: Int, accumulate: Bool
+  static func sum<Scalar: LaneScalar>(
+    _ x: UnsafePointer<Scalar>, into y: UnsafeMutablePointer<Float>, rows: Int, columns: Int, accumulate: Bool
   ) {
     var c = 0
     while c &+ 32 <= columns {
@@ -28,11 +28,11 @@ enum Rows {
       while first < rows {
         let last = min(first &+ 64, rows)
         var (partial0, partial1) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
-        var row = UnsafeRawPointer(x + (first &* columns &+ c))
+        var row = x + (first &* columns &+ c)
         for _ in first..<last {
-          partial0 += row.loadUnaligned(as: SIMD16<Float>.self)
-          partial1 += row.loadUnaligned(fromByteOffset: 64, as: SIMD16<Float>.self)
-          row += columns &* 4
+          partial0 += row.widened(0)
+          partial1 += row.widened(16)
+          row += columns
         }
         total0 += partial0
         total1 += partial1
@@ -53,7 +53,7 @@ enum Rows {
       while first < rows {
         let last = min(first &+ 64, rows)
         var partial: Float = 0
-        for r in first..<last { partial += x[r &* columns &+ c] }
+        for r in first..<last { partial += x[r &* columns &+ c].float }
         total += partial
         first = last
       }

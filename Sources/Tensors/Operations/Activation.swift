@@ -29,20 +29,21 @@ struct Activation: Operation {
   var name: String { function.name }
   var inPlace: [(input: Int, output: Int)] { [(0, 0)] }
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { !beside }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { 20 * outputs[0].shape.count }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
-    let count = outputs[0].shape.count
+    let (function, count) = (function, outputs[0].shape.count)
+    if outputs[0].type == .bfloat16 {
+      return RoundedMap.lowering(count) { at in
+        let x = at.inputs[0]
+        return { run, start, count, target in function.apply(run[x] + start, into: target, count) }
+      }
+    }
     return Lowering { at in
       let (x, y) = (at.inputs[0], at.outputs[0])
-      return switch function {
-      case .tanh: { run in Activations.tanh(run[x], into: run[y], count) }
-      case .sigmoid: { run in Activations.sigmoid(run[x], into: run[y], count) }
-      case .silu: { run in Activations.silu(run[x], into: run[y], count) }
-      case .geluTanh: { run in Activations.geluTanh(run[x], into: run[y], count) }
-      case .geluErf: { run in Activations.geluErf(run[x], into: run[y], count) }
-      case .elu(let alpha): { run in Activations.elu(run[x], alpha: alpha, into: run[y], count) }
-      }
+      return { run in function.apply(run[x], into: run[y], count) }
     }
   }
 
@@ -61,23 +62,53 @@ struct ActivationGradient: Operation {
   var name: String { "\(function.name) gradient" }
   var inPlace: [(input: Int, output: Int)] { [(1, 0), (0, 0)] }
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { !beside }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int {
     (function.readsOutput ? 3 : 25) * outputs[0].shape.count
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
-    let count = outputs[0].shape.count
+    let (function, count) = (function, outputs[0].shape.count)
+    if outputs[0].type == .bfloat16 {
+      return RoundedMap.lowering(count) { at in
+        let (known, dy) = (at.inputs[0], at.inputs[1])
+        return { run, start, count, target in
+          function.applyGradient(run[known] + start, run[dy] + start, into: target, count)
+        }
+      }
+    }
     return Lowering { at in
       let (known, dy, dx) = (at.inputs[0], at.inputs[1], at.outputs[0])
-      return switch function {
-      case .tanh: { run in Activations.tanhGradient(run[known], run[dy], into: run[dx], count) }
-      case .sigmoid: { run in Activations.sigmoidGradient(run[known], run[dy], into: run[dx], count) }
-      case .silu: { run in Activations.siluGradient(run[known], run[dy], into: run[dx], count) }
-      case .geluTanh: { run in Activations.geluTanhGradient(run[known], run[dy], into: run[dx], count) }
-      case .geluErf: { run in Activations.geluErfGradient(run[known], run[dy], into: run[dx], count) }
-      case .elu(let alpha):
-        { run in Activations.eluGradient(run[known], run[dy], alpha: alpha, into: run[dx], count) }
-      }
+      return { run in function.applyGradient(run[known], run[dy], into: run[dx], count) }
+    }
+  }
+}
+
+extension Activation.Function {
+  /// y = f(x); y may be x.
+  fileprivate func apply(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ count: Int) {
+    switch self {
+    case .tanh: Activations.tanh(x, into: y, count)
+    case .sigmoid: Activations.sigmoid(x, into: y, count)
+    case .silu: Activations.silu(x, into: y, count)
+    case .geluTanh: Activations.geluTanh(x, into: y, count)
+    case .geluErf: Activations.geluErf(x, into: y, count)
+    case .elu(let alpha): Activations.elu(x, alpha: alpha, into: y, count)
+    }
+  }
+
+  /// dx = dy f′, where `known` is x or, if `readsOutput`, y; dx may be either.
+  fileprivate func applyGradient(
+    _ known: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    switch self {
+    case .tanh: Activations.tanhGradient(known, dy, into: dx, count)
+    case .sigmoid: Activations.sigmoidGradient(known, dy, into: dx, count)
+    case .silu: Activations.siluGradient(known, dy, into: dx, count)
+    case .geluTanh: Activations.geluTanhGradient(known, dy, into: dx, count)
+    case .geluErf: Activations.geluErfGradient(known, dy, into: dx, count)
+    case .elu(let alpha): Activations.eluGradient(known, dy, alpha: alpha, into: dx, count)
     }
   }
 }

@@ -31,12 +31,27 @@ struct BatchNorm: Operation {
     [(0, 0)] + (options.hasResidual ? [(options.residualIndex, 0)] : [])
   }
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 }
+  func readsRounded(_ input: Int) -> Bool { input == 0 }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int {
     options.rows * options.channels * (options.usesStates ? 3 : 8)
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
+    switch (inputs[0].type, outputs[0].type) {
+    case (.bfloat16, .bfloat16): lowering(outputs, BFloat16.self, BFloat16.self)
+    case (.bfloat16, _): lowering(outputs, BFloat16.self, Float.self)
+    case (_, .bfloat16): lowering(outputs, Float.self, BFloat16.self)
+    default: lowering(outputs, Float.self, Float.self)
+    }
+  }
+
+  private func lowering<X: LaneScalar, Y: LaneScalar>(
+    _ outputs: [ValueDescription], _ input: X.Type, _ output: Y.Type
+  ) -> Lowering {
     let (tiles, channels) = (options.tiles, options.channels)
+    let roundsBeside = outputs[0].type == .float32 && outputs[outputs.count - 1].type == .bfloat16
     let (sumBytes, factorBytes) = (PoolPlan.aligned(tiles.lanes * 8), PoolPlan.aligned(tiles.lanes * 4))
     return Lowering(scratchBytes: tiles.scratchBytes(sums: 2, factors: 3)) { at in
       let (x, y, saved) = (at.inputs[0], at.outputs[0], at.outputs[1])
@@ -47,11 +62,13 @@ struct BatchNorm: Operation {
       let runningVariance = options.usesStates ? at.inputs[options.stateIndex + 1] : x
       let meanStatistic = movesStates ? at.outputs[2] : saved
       let varianceStatistic = movesStates ? at.outputs[3] : saved
+      let beside = at.outputs[at.outputs.count - 1]
       let (means, squares) = (at.scratch, at.scratch.advanced(by: sumBytes))
       let centre = at.scratch.advanced(by: 2 * sumBytes)
       let (scale, shift) = (centre.advanced(by: factorBytes), centre.advanced(by: 2 * factorBytes))
       return { run in
         let (mean, inverse) = (run[saved], run[saved] + channels)
+        let read = UnsafePointer<X>(run.scalars(x))
         if options.usesStates {
           for c in 0..<channels {
             mean[c] = run[runningMean][c]
@@ -63,7 +80,7 @@ struct BatchNorm: Operation {
           }
         } else {
           let (m, s) = (run.doubles(means), run.doubles(squares))
-          tiles.moments(run[x], means: m, squares: s)
+          tiles.moments(read, means: m, squares: s)
           let n = Double(options.rows)
           for c in 0..<channels {
             mean[c] = Float(m[c])
@@ -77,9 +94,11 @@ struct BatchNorm: Operation {
         let factors = BatchNorm.factors(
           tiles, saved: mean, weight: options.isAffine ? run[weight] : nil, bias: options.isAffine ? run[bias] : nil,
           centre: run[centre], scale: run[scale], shift: run[shift])
-        tiles.normalise(
-          run[x], factors, residual: options.hasResidual ? UnsafePointer(run[residual]) : nil,
-          rectified: options.isRectified, into: run[y])
+        let added = options.hasResidual ? UnsafePointer(run[residual]) : nil
+        let made: UnsafeMutablePointer<Y> = run.scalars(y)
+        tiles.normalise(read, factors, residual: added, rectified: options.isRectified, into: made) { start, count in
+          if roundsBeside { Roundings.round(run[y] + start, into: run.halves(beside) + start, count) }
+        }
       }
     }
   }
@@ -154,11 +173,25 @@ struct BatchNormGradient: Operation {
   private var sendsResidual: Bool { options.hasResidual && options.isRectified }
   var inPlace: [(input: Int, output: Int)] { [(0, sendsResidual ? 1 : 0)] }
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 && !beside }
+  func readsRounded(_ input: Int) -> Bool { input == 1 }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int {
     options.rows * options.channels * 9
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
+    switch (inputs[1].type, outputs[0].type) {
+    case (.bfloat16, .bfloat16): lowering(outputs, BFloat16.self, BFloat16.self)
+    case (.bfloat16, _): lowering(outputs, BFloat16.self, Float.self)
+    case (_, .bfloat16): lowering(outputs, Float.self, BFloat16.self)
+    default: lowering(outputs, Float.self, Float.self)
+    }
+  }
+
+  private func lowering<X: LaneScalar, Y: LaneScalar>(
+    _ outputs: [ValueDescription], _ input: X.Type, _ output: Y.Type
+  ) -> Lowering {
     let (tiles, channels) = (options.tiles, options.channels)
     let (sumBytes, factorBytes) = (PoolPlan.aligned(tiles.lanes * 8), PoolPlan.aligned(tiles.lanes * 4))
     return Lowering(scratchBytes: tiles.scratchBytes(sums: 2, factors: 5)) { at in
@@ -175,6 +208,7 @@ struct BatchNormGradient: Operation {
       let (slope, offset) = (centre.advanced(by: 3 * factorBytes), centre.advanced(by: 4 * factorBytes))
       return { run in
         let inverse = run[saved] + channels
+        let read = UnsafePointer<X>(run.scalars(x))
         let factors = BatchNorm.factors(
           tiles, saved: run[saved], weight: options.isAffine ? run[weight] : nil,
           bias: options.isAffine ? run[bias] : nil, centre: run[centre], scale: run[scale], shift: run[shift])
@@ -182,7 +216,7 @@ struct BatchNormGradient: Operation {
         let recomputes = options.isRectified && !options.hasResidual
         let mask: ChannelTiles.Mask =
           sendsResidual ? .output(run[y], masked: run[dresidual]) : recomputes ? .recomputed : .none
-        tiles.gradientSums(run[dy], run[x], factors, mask, sums: s, products: p)
+        tiles.gradientSums(run[dy], read, factors, mask, sums: s, products: p)
         let n = Double(options.rows)
         for c in 0..<channels {
           let deviation = Double(inverse[c])
@@ -197,9 +231,10 @@ struct BatchNormGradient: Operation {
         }
         tiles.repeatFirst(run[slope])
         tiles.repeatFirst(run[offset])
+        let g = sendsResidual ? run[dresidual] : run[dy]
+        let made: UnsafeMutablePointer<Y> = run.scalars(dx)
         tiles.inputGradient(
-          sendsResidual ? run[dresidual] : run[dy], run[x], factors, rectified: recomputes, slope: run[slope],
-          offset: run[offset], into: run[dx])
+          g, read, factors, rectified: recomputes, slope: run[slope], offset: run[offset], into: made)
       }
     }
   }

@@ -6,15 +6,18 @@ struct Convolution: Operation {
   let hasBias: Bool
   let library: any ConvolutionLibrary
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { library.precision == .bfloat16 && !beside }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { shape.flops }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
-    library.forward(hasBias: hasBias)
+    library.forward(hasBias: hasBias, precision: outputs[0].type == .bfloat16 ? .bfloat16 : .float32)
   }
 
   func differentiate(_ call: Instruction, _ recorder: Recorder) {
-    guard let gradient = recorder.gradient(of: call.outputs[0]) else { return }
-    let (x, packed, weight) = (call.inputs[0], call.inputs[1], call.inputs.last!)
+    guard let unrounded = recorder.gradient(of: call.outputs[0]) else { return }
+    let gradient = library.precision == .bfloat16 ? recorder.factor(unrounded) : unrounded
+    let (x, packed, weight) = (recorder.original(of: call.inputs[0]), call.inputs[1], call.inputs.last!)
     // One primitive makes both gradients.
     let bias = hasBias ? call.inputs[2] : nil
     if recorder.needsGradient(weight) || bias.map(recorder.needsGradient) == true {
@@ -24,7 +27,7 @@ struct Convolution: Operation {
         ConvolutionWeightGradient(
           shape: shape, hasBias: hasBias, accumulatesWeight: slot.accumulates,
           accumulatesBias: biasSlot?.accumulates ?? false, library: library),
-        [gradient, x], [slot.output] + (biasSlot.map { [$0.output] } ?? []))
+        [gradient, call.inputs[0]], [slot.output] + (biasSlot.map { [$0.output] } ?? []))
       recorder.filled(slot)
       if let biasSlot { recorder.filled(biasSlot) }
     }
@@ -106,13 +109,15 @@ extension Recorder {
       switch compute.backend {
       case .onednn:
         OneDNNConvolution(
-          shape, hasBias: bias != nil, needsInputGradient: mode == .training && needsGradient(x))
+          shape, hasBias: bias != nil, needsInputGradient: mode == .training && needsGradient(x),
+          precision: compute.precision)
       case .openblas: ColumnConvolution(shape)
       }
     let packed = pack(weight, library, forGradient: false)
     return append(
       Convolution(shape: shape, hasBias: bias != nil, library: library),
-      [x, packed] + (bias.map { [$0] } ?? []) + [weight], [.new(shape.result)])[0]
+      [library.precision == .bfloat16 ? factor(x) : x, packed] + (bias.map { [$0] } ?? []) + [weight],
+      [.new(shape.result)])[0]
   }
 
   fileprivate func pack(_ weight: Value, _ library: any ConvolutionLibrary, forGradient: Bool) -> Value {

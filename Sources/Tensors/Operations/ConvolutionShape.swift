@@ -38,6 +38,8 @@ struct ConvolutionShape: Hashable, Sendable {
 
 /// What a library must do to convolve: one value a convolution, shared by its operations.
 protocol ConvolutionLibrary: Sendable {
+  /// What it multiplies; sums, results and the weights' gradient are Float32.
+  var precision: Compute.Precision { get }
   /// Memory of the weights in the layout of the forward pass; nil if that is the plain one.
   var packedBytes: Int? { get }
   /// The same for the gradient of the input.
@@ -46,8 +48,8 @@ protocol ConvolutionLibrary: Sendable {
   var packsOnce: Bool { get }
   /// Weights to packed weights, for the gradient of the input if `forGradient`.
   func pack(forGradient: Bool) -> Lowering
-  /// Image, weights as packed, and a bias if there is one, to a result.
-  func forward(hasBias: Bool) -> Lowering
+  /// Image, weights as packed, and a bias if there is one, to a result rounded to `precision`.
+  func forward(hasBias: Bool, precision: Compute.Precision) -> Lowering
   /// Gradient of the result, weights as packed, to that of the image.
   func inputGradient() -> Lowering
   /// Gradient of the result and the image, to that of the weights and, if there is one, of the bias.

@@ -8,16 +8,26 @@ struct LayerNorm: Operation {
   let isAffine: Bool
   var inPlace: [(input: Int, output: Int)] { [(0, 0)] }
 
+  func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 && !beside }
+
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { 8 * rows * width }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
-    Lowering { at in
+    let isRounded = outputs[0].type == .bfloat16
+    return Lowering { at in
       let (x, y, saved) = (at.inputs[0], at.outputs[0], at.outputs[1])
       let (weight, bias) = isAffine ? (at.inputs[1], at.inputs[2]) : (x, x)
       return { run in
-        LayerNormalisation.forward(
-          run[x], weight: isAffine ? UnsafePointer(run[weight]) : nil, bias: isAffine ? UnsafePointer(run[bias]) : nil,
-          rows: rows, width: width, epsilon: Double(epsilon), into: run[y], saved: run[saved])
+        let (weight, bias) = isAffine ? (UnsafePointer(run[weight]), UnsafePointer(run[bias])) : (nil, nil)
+        if isRounded {
+          LayerNormalisation.forward(
+            run[x], weight: weight, bias: bias, rows: rows, width: width, epsilon: Double(epsilon),
+            into: run.halves(y), saved: run[saved])
+        } else {
+          LayerNormalisation.forward(
+            run[x], weight: weight, bias: bias, rows: rows, width: width, epsilon: Double(epsilon), into: run[y],
+            saved: run[saved])
+        }
       }
     }
   }

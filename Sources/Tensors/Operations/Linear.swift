@@ -11,6 +11,9 @@ struct Linear: Operation {
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
+    if inputs[0].type == .bfloat16 {
+      return BFloat16Product(m: rows, n: self.outputs, k: self.inputs, transposeB: true, hasBias: hasBias).lowering()
+    }
     let product = MatrixProduct(compute)
     return Lowering { at in
       let (x, weight, y) = (at.inputs[0], at.inputs[1], at.outputs[0])
@@ -25,13 +28,14 @@ struct Linear: Operation {
   }
 
   func differentiate(_ call: Instruction, _ recorder: Recorder) {
-    let (x, weight) = (call.inputs[0], call.inputs[1])
-    guard let gradient = recorder.gradient(of: call.outputs[0]) else { return }
+    let (x, weight) = (recorder.original(of: call.inputs[0]), recorder.original(of: call.inputs[1]))
+    guard let unrounded = recorder.gradient(of: call.outputs[0]) else { return }
+    let gradient = recorder.factor(unrounded)
     if recorder.needsGradient(weight) {
       let slot = recorder.gradientSlot(of: weight)
       recorder.append(
         LinearWeightGradient(rows: rows, inputs: inputs, outputs: outputs, accumulates: slot.accumulates),
-        [gradient, x],
+        [gradient, call.inputs[0]],
         [slot.output])
       recorder.filled(slot)
     }
@@ -43,8 +47,8 @@ struct Linear: Operation {
     }
     if recorder.needsGradient(x) {
       let dx = recorder.append(
-        LinearInputGradient(rows: rows, inputs: inputs, outputs: outputs), [gradient, weight], [.new(recorder.shape(x))]
-      )
+        LinearInputGradient(rows: rows, inputs: inputs, outputs: outputs), [gradient, call.inputs[1]],
+        [.new(recorder.shape(x))])
       recorder.contribute(dx[0], to: x)
     }
   }
@@ -62,6 +66,9 @@ struct LinearInputGradient: Operation {
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
+    if inputs[0].type == .bfloat16 {
+      return BFloat16Product(m: rows, n: self.inputs, k: self.outputs).lowering()
+    }
     let product = MatrixProduct(compute)
     return Lowering { at in
       let (dy, weight, dx) = (at.inputs[0], at.inputs[1], at.outputs[0])
@@ -87,6 +94,11 @@ struct LinearWeightGradient: Operation {
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
+    if inputs[0].type == .bfloat16 {
+      return BFloat16Product(
+        m: self.outputs, n: self.inputs, k: rows, transposeA: true, accumulates: accumulates
+      ).lowering()
+    }
     let product = MatrixProduct(compute)
     return Lowering { at in
       let (dy, x, dweight) = (at.inputs[0], at.inputs[1], at.outputs[0])
@@ -109,9 +121,16 @@ struct ColumnSum: Operation {
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { rows * columns }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
-    Lowering { at in
+    let isRounded = inputs[0].type == .bfloat16
+    return Lowering { at in
       let (dy, dbias) = (at.inputs[0], at.outputs[0])
-      return { run in Rows.sum(run[dy], into: run[dbias], rows: rows, columns: columns, accumulate: accumulates) }
+      return { run in
+        if isRounded {
+          Rows.sum(run.halves(dy), into: run[dbias], rows: rows, columns: columns, accumulate: accumulates)
+        } else {
+          Rows.sum(run[dy], into: run[dbias], rows: rows, columns: columns, accumulate: accumulates)
+        }
+      }
     }
   }
 }
@@ -125,7 +144,7 @@ extension Recorder {
     let result = Shape(shape(x).dimensions.dropLast() + [outputs])
     return append(
       Linear(rows: rows, inputs: inputs, outputs: outputs, hasBias: bias != nil),
-      [x, weight] + (bias.map { [$0] } ?? []),
+      [factor(x), factor(weight)] + (bias.map { [$0] } ?? []),
       [.new(result)])[0]
   }
 }

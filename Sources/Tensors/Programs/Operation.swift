@@ -11,6 +11,13 @@ public protocol Operation: Sendable {
   /// Whether it must stay where it was recorded although it depends on parameters alone.
   var staysInStep: Bool { get }
 
+  /// Whether it can write an output in bfloat16: in place of Float32 or, `beside` it, as one more output at the end.
+  /// `lower` sees in the types of the outputs what is asked for.
+  func rounds(_ output: Int, beside: Bool) -> Bool
+
+  /// Whether it can read an input in bfloat16 that was recorded as Float32, if the maker can round it.
+  func readsRounded(_ input: Int) -> Bool
+
   /// Floating-point operations of one execution; a multiply and an add count as two.
   func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int
 
@@ -28,6 +35,10 @@ extension Operation {
   public var inPlace: [(input: Int, output: Int)] { [] }
   /// Work on parameters alone is hoisted out of the step.
   public var staysInStep: Bool { false }
+  /// All outputs are Float32.
+  public func rounds(_ output: Int, beside: Bool) -> Bool { false }
+  /// All inputs are what they were recorded as.
+  public func readsRounded(_ input: Int) -> Bool { false }
   /// Nothing worth counting.
   public func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { 0 }
   /// Nothing flows back.

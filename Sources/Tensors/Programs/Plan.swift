@@ -32,7 +32,7 @@ public struct Plan: Sendable {
 
   /// Plans a recording.
   public init(_ recorder: Recorder) {
-    let instructions = recorder.withoutDeadCode()
+    let instructions = recorder.roundedEarly(recorder.withoutDeadCode())
     let hoisted = recorder.hoistable(instructions)
     let order = instructions.indices.filter { hoisted[$0] } + instructions.indices.filter { !hoisted[$0] }
     let sorted = order.map { instructions[$0] }

@@ -24,6 +24,8 @@ public final class Recorder {
   private(set) var instructions: [Instruction] = []
   private var parameterValues: [Int: Value] = [:]
   private var gradients: [Value: Value] = [:]
+  private var roundings: [Value: Value] = [:]
+  private var originals: [Value: Value] = [:]
   private var writtenGradients: Set<Int> = []
   private var scopes: [String] = []
   private var randomLayers: UInt64 = 0
@@ -106,6 +108,20 @@ public final class Recorder {
     return randomLayers
   }
 
+  /// A value as products read it: itself, or a bfloat16 copy that is made once (see `Compute.Precision`).
+  ///
+  /// Gradients belong to the value itself: `original(of:)`.
+  func factor(_ value: Value) -> Value {
+    guard compute.precision == .bfloat16, self[value].type == .float32 else { return value }
+    if let known = roundings[value] { return known }
+    let rounded = append(Rounding(), [value], [.new(shape(value), .bfloat16)])[0]
+    (roundings[value], originals[rounded]) = (rounded, value)
+    return rounded
+  }
+
+  /// The value that a factor is a copy of.
+  func original(of factor: Value) -> Value { originals[factor] ?? factor }
+
   /// Keeps a value until the end of a run, so that it can be read then; results are numbered in order.
   public func result(_ value: Value) { results.append(value) }
 
@@ -130,11 +146,13 @@ public final class Recorder {
     let made = outputs.map { output -> Value in
       switch output {
       case .new(let shape, let type):
-        add(shape, type, shape.count * 4, .planned, dependsOnParameters: depends)
+        add(shape, type, type.bytes(shape.count), .planned, dependsOnParameters: depends)
       case .opaque(let shape, let bytes): add(shape, .opaque, bytes, .planned, dependsOnParameters: depends)
       case .existing(let value): value
       case .view(let value, let shape):
-        add(shape, self[value].type, shape.count * 4, .view(value, offset: 0), dependsOnParameters: depends)
+        add(
+          shape, self[value].type, self[value].type.bytes(shape.count), .view(value, offset: 0),
+          dependsOnParameters: depends)
       }
     }
     instructions.append(
@@ -151,6 +169,14 @@ public final class Recorder {
 
   /// Replaces the instructions recorded so far, as a pass does.
   func rewrite(_ instructions: [Instruction]) { self.instructions = instructions }
+
+  /// Changes how the scalars of a planned value are stored, as a pass does.
+  func store(_ value: Value, as type: ScalarType) {
+    let known = self[value]
+    values[value.index] = ValueDescription(
+      shape: known.shape, type: type, bytes: type.bytes(known.shape.count), residence: known.residence,
+      dependsOnParameters: known.dependsOnParameters)
+  }
 
   private func add(
     _ shape: Shape, _ type: ScalarType, _ bytes: Int, _ residence: Residence, dependsOnParameters: Bool

@@ -18,6 +18,16 @@ public struct Run {
     (bases[operand.space] + operand.offset).assumingMemoryBound(to: Float.self)
   }
 
+  /// The bfloat16 numbers at a place.
+  @inline(__always)
+  func halves(_ operand: Operand) -> UnsafeMutablePointer<BFloat16> { scalars(operand) }
+
+  /// The scalars at a place, stored in one way or another.
+  @inline(__always)
+  func scalars<Scalar: LaneScalar>(_ operand: Operand) -> UnsafeMutablePointer<Scalar> {
+    (bases[operand.space] + operand.offset).assumingMemoryBound(to: Scalar.self)
+  }
+
   /// The integers at a place.
   @inline(__always)
   public func integers(_ operand: Operand) -> UnsafeMutablePointer<Int32> {

@@ -6,8 +6,13 @@ public struct Value: Hashable, Sendable {
 /// How the scalars of a value are stored.
 public enum ScalarType: Sendable {
   case float32, int32
+  /// The upper half of a Float32: factors of products.
+  case bfloat16
   /// Memory whose layout only one operation understands: packed weights, masks.
   case opaque
+
+  /// Memory of `count` scalars; that of opaque values is said where they are recorded.
+  func bytes(_ count: Int) -> Int { count * (self == .bfloat16 ? 2 : 4) }
 }
 
 /// The blocks of memory that a run of a program works on.  Values name a block and an offset, never a pointer.

@@ -146,10 +146,13 @@ extension GradientCheck {
     let order = Sampler(count: source.count, batch: count, seed: seed).order(epoch: 0)
     batch.fill(from: source, samples: order[..<count], epoch: 0)
 
-    let recorder = Recorder(batch: count, mode: .training, layout: layout, compute: prepared.compute)
+    // Differences of what is rounded to bfloat16 would show its steps.
+    var compute = prepared.compute
+    compute.precision = .float32
+    let recorder = Recorder(batch: count, mode: .training, layout: layout, compute: compute)
     prepared.experiment.learning.record(prepared.model, prepared.objective, recorder)
     let backward = Plan(recorder)
-    let forwardRecorder = Recorder(batch: count, mode: .training, layout: layout, compute: prepared.compute)
+    let forwardRecorder = Recorder(batch: count, mode: .training, layout: layout, compute: compute)
     let outputs = prepared.model.record(prepared.model.recordInput(forwardRecorder), forwardRecorder)
     _ = prepared.objective.record(outputs, forwardRecorder)
     forwardRecorder.fuse()

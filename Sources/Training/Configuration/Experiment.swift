@@ -112,7 +112,9 @@ public struct PreparedExperiment: Sendable {
   /// Loads the data, unless some are given in their place, and builds the model.
   public init(_ experiment: Experiment, dataset given: Dataset? = nil) throws(RunError) {
     do {
-      compute = Compute(backend: Compute.Backend(rawValue: experiment.compute.backend) ?? .onednn)
+      compute = Compute(
+        backend: Compute.Backend(rawValue: experiment.compute.backend) ?? .onednn,
+        precision: Compute.Precision(rawValue: experiment.compute.precision) ?? .float32)
       try compute.check()
       dataset = try given ?? experiment.data.load(seed: experiment.seed)
       let source = dataset.training

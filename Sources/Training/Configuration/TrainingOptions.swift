@@ -1,5 +1,6 @@
 import Configuration
 import Layers
+import Tensors
 
 /// The section `training:` of a configuration: how long, in what portions, towards what.
 public struct TrainingOptions: Sendable {
@@ -88,9 +89,17 @@ public struct ComputeOptions: Sendable {
   public let threads: Int
   /// Who multiplies matrices.
   public let backend: String
+  /// What factors of products are rounded to.
+  public let precision: String
 
   init(_ options: inout Options) throws(ConfigurationError) {
     backend = try options.choice("backend", of: ["onednn", "openblas"], default: "onednn", "who multiplies matrices")
+    precision = try options.choice(
+      "precision", of: Compute.Precision.allCases.map(\.rawValue), default: Compute.Precision.float32.rawValue,
+      "what convolutions and linear layers multiply; weights, sums and all else are Float32")
+    try options.require(
+      precision == Compute.Precision.float32.rawValue || backend == Compute.Backend.onednn.rawValue, key: "precision",
+      "compute.precision is \(precision), which compute.backend: \(backend) does not multiply; use onednn")
     threads = try options.integer(
       "threads", default: 1, in: 1...1024, unit: "threads", "threads of a rank, which compute its shards")
   }
