@@ -112,8 +112,8 @@ def main():
     def median(results, key="median_seconds"):
         return statistics.median(result[key] for result in results)
 
-    heads = ["model", "nndist ms", *(f"PyTorch {mode} ms" for mode in modes), "ratio to the best", "of the GEMM limit",
-             "memory, MiB", "PyTorch's"]
+    heads = ["model", "nndist, ms", *(f"PyTorch {mode}, ms" for mode in modes), "ratio to its best",
+             "of the GEMM limit", "memory, MiB", "PyTorch's"]
     print("| " + " | ".join(heads) + " |")
     print("| --- " + "| ---: " * (len(heads) - 1) + "|")
     for name in names:

@@ -20,7 +20,7 @@ enum Bench: Verb {
   static let batch = Flag("--batch", "N", "samples of a step, each rank (default: the task's or configuration's)")
   static let ranks = Flag("--ranks", "R", "ranks, as threads of this process (default 1)")
   static let seconds = Flag(
-    "--seconds", "S", "how long to measure (default: 4 for step, 1 for each size of the others)")
+    "--seconds", "S", "how long to measure (default 4; 0.5 a product, 0.2 a pass over memory)")
   static let profile = Flag("--profile", nil, "shows where the time of a step goes, for each kind of operation")
   static let layers = Flag("--layers", nil, "shows it for each operation of each layer")
   static let backend = Flag("--backend", "NAME", "onednn or openblas")
