@@ -17,7 +17,8 @@ enum Bench: Verb {
   static let profileFlag = Flag("--profile", nil, "shows where the time of a step goes")
   static let backendFlag = Flag("--backend", "NAME", "onednn or openblas (default onednn)")
   static let precisionFlag = Flag("--precision", "NAME", "float32 or bfloat16 (default float32)")
-  static let flags = [modelFlag, batchFlag, secondsFlag, profileFlag, backendFlag, precisionFlag, .json]
+  static let recomputeFlag = Flag("--recompute", nil, "makes values of layers again for the gradient")
+  static let flags = [modelFlag, batchFlag, secondsFlag, profileFlag, backendFlag, precisionFlag, recomputeFlag, .json]
 
   /// The peers' tasks: input of a sample and batch.
   private static func task(_ model: String) -> (input: Signal, classes: Int, batch: Int, terms: Shape) {
@@ -41,7 +42,8 @@ enum Bench: Verb {
     do {
       let compute = Compute(
         backend: Compute.Backend(rawValue: arguments.value(backendFlag) ?? "onednn") ?? .onednn,
-        precision: Compute.Precision(rawValue: arguments.value(precisionFlag) ?? "float32") ?? .float32)
+        precision: Compute.Precision(rawValue: arguments.value(precisionFlag) ?? "float32") ?? .float32,
+        recomputes: arguments.has(recomputeFlag))
       try compute.check()
       var options = Options(.map(["model": .text(name)]))
       let model = try ModelConfiguration(&options).build(input: task.input, classes: task.classes).model
