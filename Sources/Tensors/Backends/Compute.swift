@@ -14,11 +14,14 @@ public struct Compute: Hashable, Sendable {
   public var backend: Backend
   /// What convolutions and linear layers read.
   public var precision: Precision
+  /// Whether the gradient makes what layers worked out again instead of keeping it: less memory, more time, the same bits.
+  public var recomputes: Bool
 
-  /// oneDNN and Float32 unless told otherwise.
-  public init(backend: Backend = .onednn, precision: Precision = .float32) {
+  /// oneDNN, Float32 and everything kept unless told otherwise.
+  public init(backend: Backend = .onednn, precision: Precision = .float32, recomputes: Bool = false) {
     self.backend = backend
     self.precision = precision
+    self.recomputes = recomputes
   }
 
   /// Whether libraries and processor can do what it asks for.

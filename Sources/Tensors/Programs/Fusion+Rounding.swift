@@ -12,16 +12,18 @@ extension Recorder {
     let kept = Set(results)
     var rewritten: [Instruction?] = instructions
     var makers: [Value: Int] = [:]
+    // A value that is made again from this one is rounded again too, later.
+    var rounded: Set<Value> = []
     for (index, call) in instructions.enumerated() {
-      if call.operation is Rounding, let maker = makers[call.inputs[0]], let first = rewritten[maker],
+      if call.operation is Rounding, rounded.insert(call.inputs[0]).inserted, let maker = makers[call.inputs[0]],
+        let first = rewritten[maker],
         let output = first.outputs.firstIndex(of: call.inputs[0])
       {
         let isOnlyUse = readers[call.inputs[0]]?.count == 1 && !kept.contains(call.inputs[0])
         if first.operation.rounds(output, beside: !isOnlyUse) {
           var outputs = first.outputs
           if isOnlyUse { outputs[output] = call.outputs[0] } else { outputs.append(call.outputs[0]) }
-          rewritten[maker] = Instruction(
-            operation: first.operation, inputs: first.inputs, outputs: outputs, scope: first.scope)
+          rewritten[maker] = first.with(outputs: outputs)
           rewritten[index] = nil
         }
       }

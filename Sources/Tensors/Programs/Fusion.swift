@@ -28,24 +28,23 @@ extension Recorder {
   private static func fusion(of first: Instruction, into second: Instruction) -> Instruction? {
     switch (first.operation, second.operation) {
     case (let norm as BatchNorm, is Relu) where !norm.options.isRectified:
-      return Instruction(
-        operation: BatchNorm(options: norm.options.with(rectified: true), movesStates: norm.movesStates),
-        inputs: first.inputs, outputs: second.outputs + first.outputs.dropFirst(), scope: first.scope)
+      return first.with(
+        BatchNorm(options: norm.options.with(rectified: true), movesStates: norm.movesStates),
+        inputs: first.inputs, outputs: second.outputs + first.outputs.dropFirst())
     case (let norm as BatchNorm, is Add) where !norm.options.isRectified && !norm.options.hasResidual:
       let residual = second.inputs[second.inputs[0] == first.outputs[0] ? 1 : 0]
       var inputs = first.inputs
       inputs.insert(residual, at: norm.options.residualIndex)
-      return Instruction(
-        operation: BatchNorm(options: norm.options.with(residual: true), movesStates: norm.movesStates),
-        inputs: inputs, outputs: second.outputs + first.outputs.dropFirst(), scope: first.scope)
+      return first.with(
+        BatchNorm(options: norm.options.with(residual: true), movesStates: norm.movesStates),
+        inputs: inputs, outputs: second.outputs + first.outputs.dropFirst())
     case (is Relu, let pool as MaxPool):
-      return Instruction(
-        operation: MaxPool(shape: pool.shape, isRectified: true), inputs: first.inputs, outputs: second.outputs,
-        scope: second.scope)
+      return second.with(
+        MaxPool(shape: pool.shape, isRectified: true), inputs: first.inputs, outputs: second.outputs)
     case (let pool as MaxPool, is Relu):
-      return Instruction(
-        operation: MaxPool(shape: pool.shape, isRectified: true), inputs: first.inputs,
-        outputs: second.outputs + first.outputs.dropFirst(), scope: first.scope)
+      return first.with(
+        MaxPool(shape: pool.shape, isRectified: true), inputs: first.inputs,
+        outputs: second.outputs + first.outputs.dropFirst())
     default: return nil
     }
   }

@@ -55,6 +55,19 @@ public struct Instruction: Sendable {
   public let outputs: [Value]
   /// The layer that recorded it, for messages and profiles.
   public let scope: String
+  /// Number of the outermost layer that recorded it, nil outside of layers.
+  let layer: Int?
+  /// Whether it belongs to the gradient of another instruction.
+  let isGradient: Bool
+
+  /// Another operation in the same place.
+  func with(
+    _ operation: (any Operation)? = nil, inputs: [Value]? = nil, outputs: [Value]? = nil
+  ) -> Instruction {
+    Instruction(
+      operation: operation ?? self.operation, inputs: inputs ?? self.inputs, outputs: outputs ?? self.outputs,
+      scope: scope, layer: layer, isGradient: isGradient)
+  }
 }
 
 /// A kernel of one instruction, bound to offsets; runs many times.

@@ -24,6 +24,27 @@ public struct Plan: Sendable {
     let bytes: Int
   }
 
+  /// Instructions in the order in which they run, and their memory.
+  private struct Arrangement {
+    let sorted: [Instruction]
+    /// How many of them depend on parameters alone.
+    let preparations: Int
+    let lowerings: [Lowering]
+    let pool: PoolPlan
+
+    init(_ recorder: Recorder, _ instructions: [Instruction]) {
+      let hoisted = recorder.hoistable(instructions)
+      let order = instructions.indices.filter { hoisted[$0] } + instructions.indices.filter { !hoisted[$0] }
+      sorted = order.map { instructions[$0] }
+      preparations = hoisted.filter { $0 }.count
+      lowerings = sorted.map { call in
+        call.operation.lower(
+          call.inputs.map { recorder[$0] }, call.outputs.map { recorder[$0] }, recorder.compute)
+      }
+      pool = PoolPlan(recorder, sorted, preparations: preparations, scratch: lowerings.map(\.scratchBytes))
+    }
+  }
+
   /// Instructions of a step.
   public var stepCount: Int { step.count }
 
@@ -32,16 +53,14 @@ public struct Plan: Sendable {
 
   /// Plans a recording.
   public init(_ recorder: Recorder) {
-    let instructions = recorder.roundedEarly(recorder.withoutDeadCode())
-    let hoisted = recorder.hoistable(instructions)
-    let order = instructions.indices.filter { hoisted[$0] } + instructions.indices.filter { !hoisted[$0] }
-    let sorted = order.map { instructions[$0] }
-    let preparations = hoisted.filter { $0 }.count
-    let lowerings = sorted.map { call in
-      call.operation.lower(
-        call.inputs.map { recorder[$0] }, call.outputs.map { recorder[$0] }, recorder.compute)
+    let needed = recorder.withoutDeadCode()
+    var arrangement = Arrangement(recorder, recorder.roundedEarly(needed))
+    if let again = recorder.recomputing(needed) {
+      // Making values again can cost more than it saves where few are kept.
+      let other = Arrangement(recorder, recorder.roundedEarly(again))
+      if other.pool.bytes < arrangement.pool.bytes { arrangement = other }
     }
-    let pool = PoolPlan(recorder, sorted, preparations: preparations, scratch: lowerings.map(\.scratchBytes))
+    let (sorted, lowerings, pool) = (arrangement.sorted, arrangement.lowerings, arrangement.pool)
 
     var planned: [PlannedInstruction] = []
     for (index, call) in sorted.enumerated() where !(call.operation is Reshape) {
@@ -55,7 +74,7 @@ public struct Plan: Sendable {
           flops: call.operation.flops(inputs, outputs),
           bytes: (inputs + outputs).reduce(0) { $0 + $1.bytes }))
     }
-    let prepared = sorted[..<preparations].filter { !($0.operation is Reshape) }.count
+    let prepared = sorted[..<arrangement.preparations].filter { !($0.operation is Reshape) }.count
     preparation = Array(planned[..<prepared])
     step = Array(planned[prepared...])
     batch = recorder.batch

@@ -28,6 +28,8 @@ public final class Recorder {
   private var originals: [Value: Value] = [:]
   private var writtenGradients: Set<Int> = []
   private var scopes: [String] = []
+  private var layers = 0
+  private var isDifferentiating = false
   private var randomLayers: UInt64 = 0
   private(set) var metricCount = 0
   private(set) var results: [Value] = []
@@ -156,12 +158,15 @@ public final class Recorder {
       }
     }
     instructions.append(
-      Instruction(operation: operation, inputs: inputs, outputs: made, scope: scopes.joined(separator: ".")))
+      Instruction(
+        operation: operation, inputs: inputs, outputs: made, scope: scopes.joined(separator: "."),
+        layer: scopes.isEmpty || isDifferentiating ? nil : layers, isGradient: isDifferentiating))
     return made
   }
 
   /// Records under the name of a layer.
   public func scope<Result>(_ name: String, _ record: () -> Result) -> Result {
+    if scopes.isEmpty { layers += 1 }
     scopes.append(name)
     defer { scopes.removeLast() }
     return record()
@@ -169,6 +174,14 @@ public final class Recorder {
 
   /// Replaces the instructions recorded so far, as a pass does.
   func rewrite(_ instructions: [Instruction]) { self.instructions = instructions }
+
+  /// A value like another: of the same memory's view if it is a view of `parent`, else placed by the planner.
+  func copy(of value: Value, parent: Value? = nil) -> Value {
+    let known = self[value]
+    var residence = Residence.planned
+    if case .view(let old, let offset) = known.residence { residence = .view(parent ?? old, offset: offset) }
+    return add(known.shape, known.type, known.bytes, residence, dependsOnParameters: known.dependsOnParameters)
+  }
 
   /// Changes how the scalars of a planned value are stored, as a pass does.
   func store(_ value: Value, as type: ScalarType) {
@@ -194,6 +207,8 @@ public final class Recorder {
   /// Loss operations scale by `Run.targetWeight`; parameters that no loss reaches get zeros.
   public func differentiate(_ losses: [Value]) {
     precondition(mode == .training, "gradients of a program recorded for evaluation")
+    isDifferentiating = true
+    defer { isDifferentiating = false }
     for loss in losses { gradients[loss] = loss }
     for instruction in instructions.reversed() where instruction.outputs.contains(where: { gradients[$0] != nil }) {
       scopes = [instruction.scope]

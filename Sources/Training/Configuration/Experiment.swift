@@ -114,7 +114,8 @@ public struct PreparedExperiment: Sendable {
     do {
       compute = Compute(
         backend: Compute.Backend(rawValue: experiment.compute.backend) ?? .onednn,
-        precision: Compute.Precision(rawValue: experiment.compute.precision) ?? .float32)
+        precision: Compute.Precision(rawValue: experiment.compute.precision) ?? .float32,
+        recomputes: experiment.training.recompute)
       try compute.check()
       dataset = try given ?? experiment.data.load(seed: experiment.seed)
       let source = dataset.training

@@ -31,6 +31,8 @@ public struct TrainingOptions: Sendable {
   public let patience: Int?
   /// Scalars of a bucket of gradients.
   public let bucket: Int
+  /// Whether what layers worked out is made again for the gradient.
+  public let recompute: Bool
 
   init(_ options: inout Options) throws(ConfigurationError) {
     let epochs = try options.optionalInteger(
@@ -76,6 +78,10 @@ public struct TrainingOptions: Sendable {
       "evaluations of the validation set without improvement after which training stops")
     bucket = try options.integer(
       "bucket", default: 1 << 20, in: 1024...1 << 30, unit: "scalars", "scalars of a bucket of gradients")
+    recompute = try options.flag(
+      "recompute", default: false,
+      "makes what layers worked out again for the gradient instead of keeping it: less memory, more time, the same bits"
+    )
     if case .number(let number) = shards {
       try options.require(
         number <= batch, key: "shards", "training.shards is \(number), more than the \(batch) samples of a batch")
