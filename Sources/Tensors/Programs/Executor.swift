@@ -20,6 +20,7 @@ public final class Executor {
   private let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private let preparation: [Box]
   private let step: [Box]
+  private let preparationKernels: [Unmanaged<Box>]
   private let stepKernels: [Unmanaged<Box>]
   private var prepared: (parameters: UnsafeMutableRawPointer, version: Int)?
 
@@ -77,6 +78,7 @@ public final class Executor {
     bases[Space.metrics.rawValue] = UnsafeMutableRawPointer(metrics)
     preparation = plan.preparation.map { Box($0.lowering.bind($0.operands)) }
     step = plan.step.map { Box($0.lowering.bind($0.operands)) }
+    preparationKernels = preparation.map { Unmanaged.passUnretained($0) }
     stepKernels = step.map { Unmanaged.passUnretained($0) }
   }
 
@@ -94,6 +96,20 @@ public final class Executor {
   public func run<Failure: Error>(
     _ inputs: borrowing Inputs, poll: (Int) throws(Failure) -> Void
   ) throws(Failure) {
+    let run = begin(inputs)
+    var done = 0
+    for kernel in stepKernels {
+      kernel._withUnsafeGuaranteedRef { $0.kernel(run) }
+      done &+= 1
+      try poll(done)
+    }
+  }
+
+  /// Does now what the next run of the same inputs would begin with: the work on parameters alone.  For profiles.
+  public func prepare(_ inputs: borrowing Inputs) { _ = begin(inputs) }
+
+  /// Points to the blocks of the inputs, and runs what depends on parameters alone unless the pool holds it already.
+  private func begin(_ inputs: borrowing Inputs) -> Run {
     LibraryThreads.limitToOne()
     let store = inputs.store
     precondition(
@@ -109,22 +125,14 @@ public final class Executor {
     let run = Run(
       bases: bases, sampleKeys: inputs.sampleKeys, epoch: inputs.epoch, seed: inputs.seed,
       targetWeight: inputs.targetWeight, share: inputs.share)
-    prepare(run, inputs.version)
-    var done = 0
-    for kernel in stepKernels {
-      kernel._withUnsafeGuaranteedRef { $0.kernel(run) }
-      done &+= 1
-      try poll(done)
-    }
-  }
-
-  /// Runs what depends on parameters alone, unless the pool holds it already.
-  private func prepare(_ run: Run, _ version: Int) {
     let parameters = bases[Space.parameters.rawValue]
-    if pool.occupant == ObjectIdentifier(self), let prepared, prepared == (parameters, version) { return }
-    for box in preparation { box.kernel(run) }
-    pool.occupant = ObjectIdentifier(self)
-    prepared = (parameters, version)
+    let isPrepared = prepared.map { $0 == (parameters, inputs.version) } ?? false
+    if pool.occupant != ObjectIdentifier(self) || !isPrepared {
+      for kernel in preparationKernels { kernel._withUnsafeGuaranteedRef { $0.kernel(run) } }
+      pool.occupant = ObjectIdentifier(self)
+      prepared = (parameters, inputs.version)
+    }
+    return run
   }
 
   /// A sum that the last run reported.

@@ -12,11 +12,17 @@ extension Plan {
   }
 
   /// The instructions of a step, in order.
-  public var profileSteps: [StepProfile] {
-    step.map {
-      StepProfile(
-        name: $0.instruction.operation.name, scope: $0.instruction.scope, flops: $0.flops, bytes: $0.bytes)
-    }
+  public var profileSteps: [StepProfile] { step.map(StepProfile.init) }
+
+  /// The work on parameters alone, once an update, in order.
+  public var profilePreparation: [StepProfile] { preparation.map(StepProfile.init) }
+}
+
+extension Plan.StepProfile {
+  init(_ planned: Plan.PlannedInstruction) {
+    self.init(
+      name: planned.instruction.operation.name, scope: planned.instruction.scope, flops: planned.flops,
+      bytes: planned.bytes)
   }
 }
 

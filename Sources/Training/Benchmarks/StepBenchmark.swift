@@ -1,88 +1,212 @@
+import Communication
 import Datasets
-import Glibc
 import Layers
-import Learning
 import Optimizers
 import Tensors
 
-/// Times whole training steps of one shard: forward, backward, update; data ready in memory.
+/// Times the steps of training: gradients of all shards, exchange, update, with the samples ready in memory.
+///
+/// Belongs to one rank; all ranks call the same methods in the same order.
 public final class StepBenchmark {
-  /// The model.
-  public let model: Model
-  /// Its program.
-  public let plan: Plan
-  private let store: ParameterStore
-  private let gradients: Storage
-  private let executor: Executor
-  private let optimizer: Optimizer
-  private let inputs: [(samples: Storage, targets: Storage)]
-  private let keys: [UInt64]
-  private let termsPerSample: Int
-  private let batch: Int
-  private var steps = 0
+  private let loop: TrainingLoop
+  private let communicator: any Communicator
 
-  /// A model with its objective on random data.
-  public init(
-    _ model: Model, _ objective: Objective, _ rule: any LearningRule, _ optimizer: OptimizerConfiguration,
-    _ compute: Compute, batch: Int, classes: Int
-  ) {
-    self.model = model
-    self.batch = batch
-    termsPerSample = objective.termsPerSample
-    let recorder = Recorder(batch: batch, mode: .training, layout: model.layout, compute: compute)
-    rule.record(model, objective, recorder)
-    plan = Plan(recorder)
-    store = ParameterStore(model.layout)
-    model.layout.initialise(store, seed: 1)
-    gradients = Storage(zeros: model.layout.gradientCount)
-    executor = Executor(plan, pool: Pool(bytes: plan.poolBytes))
-    self.optimizer = optimizer.make(layout: model.layout)
-    keys = (0..<UInt64(batch)).map { $0 }
-    var random = RandomStream(seed: 1, .test)
-    inputs = (0..<4).map { _ in
-      let samples = Storage(zeros: batch * model.input.shape.count)
-      for i in 0..<samples.count {
-        if let vocabulary = model.input.vocabulary {
-          samples.base[i] = Float(bitPattern: UInt32(random.below(vocabulary)))
-        } else {
-          samples.base[i] = random.normal()
-        }
-      }
-      let targets = Storage(zeros: batch * objective.termsPerSample)
-      for i in 0..<targets.count {
-        targets.base[i] =
-          objective.loss == .crossEntropy ? Float(bitPattern: UInt32(random.below(classes))) : random.uniform()
-      }
-      return (samples, targets)
-    }
+  /// A rank's training, made ready; `prepared` has a data set whose samples are read four batches far.
+  public init(_ prepared: PreparedExperiment, _ communicator: any Communicator) throws(RunError) {
+    self.communicator = communicator
+    loop = try TrainingLoop(prepared, communicator)
+    do {
+      try loop.synchroniseParameters()
+      let (source, schedule) = (prepared.dataset.training, loop.schedule)
+      try loop.gradients.begin { RepeatedBatches(source, schedule, shards: $0) }
+    } catch { throw RunError(error) }
   }
 
-  /// One step; `seconds`, where given, gets the time of every instruction added, the update last.
-  public func step(profile seconds: UnsafeMutablePointer<Double>? = nil) {
-    let input = inputs[steps % inputs.count]
-    keys.withUnsafeBufferPointer { keys in
-      var run = Executor.Inputs(
-        store: store, version: steps, gradients: gradients, samples: UnsafeMutableRawPointer(input.samples.base),
-        targets: UnsafeMutableRawPointer(input.targets.base), sampleKeys: keys.baseAddress!)
-      run.targetWeight = 1 / Float(batch * termsPerSample)
-      if let seconds {
-        var last = monotonicSeconds()
-        executor.run(run) { done in
-          let now = monotonicSeconds()
-          seconds[done - 1] += now - last
-          last = now
-        }
-      } else {
-        executor.run(run)
+  /// Samples of a step, of all ranks.
+  public var samples: Int { loop.schedule.samples(0) }
+  /// Logical shards of a step.
+  public var shards: Int { loop.schedule.sampler.shards }
+  /// Threads of a rank.
+  public var threads: Int { loop.gradients.team.count }
+  /// Scalars that are trained.
+  public var parameters: Int { loop.store.layout.parameterCount }
+  /// Pool memory of a thread.
+  public var poolBytes: Int { loop.gradients.library.poolBytes }
+
+  /// Floating-point operations of a step, of all ranks, without the update.
+  public var flops: Int {
+    (0..<shards).reduce(0) { $0 + plan(shard: $1).flops * loop.schedule.accumulate }
+  }
+
+  private func plan(shard: Int) -> Plan {
+    loop.gradients.library.plan(.training, loop.schedule.sampler.range(batch: 0, shard: shard).count)
+  }
+
+  // MARK: Steps
+
+  /// Times steps for about `seconds`, at least ten; ranks agree on the number.
+  public func measure(seconds: Double) throws(RunError) -> LoopTimes {
+    do {
+      for _ in 0..<4 { _ = try loop.step() }
+      let start = monotonicSeconds()
+      _ = try loop.step()
+      let estimate = max(monotonicSeconds() - start, 1e-7)
+      let count = try agree(max(10, Int(min(seconds / estimate, 1e7))))
+      var times = [Double](repeating: 0, count: count)
+      var last = monotonicSeconds()
+      for index in 0..<count {
+        _ = try loop.step()
+        let now = monotonicSeconds()
+        times[index] = now - last
+        last = now
       }
+      return LoopTimes(times)
+    } catch { throw RunError(error) }
+  }
+
+  /// Rank 0's number, on every rank.
+  private func agree(_ number: Int) throws(CommunicationError) -> Int {
+    let value = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 1)
+    defer { value.deallocate() }
+    value.initialize(repeating: Int64(number))
+    if communicator.size > 1 { try communicator.broadcast(value, root: 0) }
+    return Int(value[0])
+  }
+
+  /// The sum of a number over all ranks.
+  private func total(_ number: Double) throws(CommunicationError) -> Double {
+    let value = UnsafeMutableBufferPointer<Double>.allocate(capacity: 1)
+    defer { value.deallocate() }
+    value.initialize(repeating: number)
+    if communicator.size > 1 { try communicator.allReduce(value, .sum) }
+    return value[0]
+  }
+
+  /// The most memory that any rank ever had.
+  public func peakMemoryBytes() throws(RunError) -> Int {
+    do throws(CommunicationError) {
+      let value = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 1)
+      defer { value.deallocate() }
+      value.initialize(repeating: Int64(ProcessMemory.peak))
+      if communicator.size > 1 { try communicator.allReduce(value, .maximum) }
+      return Int(value[0])
+    } catch { throw RunError(error) }
+  }
+
+  /// Allocations a step in this process, by this program and by its libraries; nil where nobody counts them.
+  public func allocations() throws(RunError) -> (own: Double, libraries: Double)? {
+    let steps = 16
+    do {
+      for _ in 0..<3 { _ = try loop.step() }
+      guard let before = AllocationCounter.now else { return nil }
+      for _ in 0..<steps { _ = try loop.step() }
+      guard let after = AllocationCounter.now else { return nil }
+      return (
+        Double(after.own - before.own) / Double(steps), Double(after.libraries - before.libraries) / Double(steps)
+      )
+    } catch { throw RunError(error) }
+  }
+
+  // MARK: Limits
+
+  /// Floating-point operations a second of products on all threads of all ranks at once.
+  public func limit(seconds: Double) throws(RunError) -> Double {
+    let compute = loop.prepared.compute
+    let results = UnsafeMutableBufferPointer<Double>.allocate(capacity: threads)
+    defer { results.deallocate() }
+    results.initialize(repeating: 0)
+    let shared = Shared(base: results.baseAddress!)
+    do {
+      if communicator.size > 1 { try communicator.barrier() }
+      loop.gradients.team.run { shared.base[$0] = MachineLimit.products(compute, seconds: seconds) }
+      return try total(results.reduce(0, +))
+    } catch { throw RunError(error) }
+  }
+
+  /// `@unchecked Sendable`: every thread writes its own element.
+  private struct Shared: @unchecked Sendable {
+    let base: UnsafeMutablePointer<Double>
+  }
+
+  // MARK: Profile
+
+  /// Times every instruction of this rank's first shard, and the rest of a step; `flopsPerSecond` is a core's limit and
+  /// `step` what a whole step takes.
+  public func profile(flopsPerSecond: Double, step: Double) -> StepProfile {
+    var limit = MachineLimit()
+    limit.flopsPerSecond = flopsPerSecond
+    limit.bandwidths = MachineLimit.memory()
+    let tree = ShardTreePart(shards: shards, rank: communicator.rank, ranks: communicator.size)
+    let plan = plan(shard: tree.first)
+    let executions = tree.count * loop.schedule.accumulate
+    let measured = instructionTimes(plan, shard: tree.first)
+    func row(_ name: String, _ layer: String, _ count: Int, _ seconds: Double, _ flops: Int, _ bytes: Int)
+      -> StepProfile.Row
+    {
+      let bound = limit.seconds(flops: flops, bytes: bytes)
+      return StepProfile.Row(
+        operation: name, layer: layer, count: count, seconds: seconds * Double(count), flops: flops * count,
+        bytes: bytes * count, limit: bound.seconds * Double(count), isArithmetic: bound.isArithmetic)
     }
-    let start = monotonicSeconds()
-    let whole = 0..<model.layout.parameterCount
-    optimizer.measure(parameters: store.parameters.base, gradients: gradients.base, range: whole, step: steps)
-    optimizer.update(
-      parameters: store.parameters.base, gradients: gradients.base, range: whole, step: steps, learningRate: 1e-4)
-    store.moveStates(gradients)
-    seconds?[plan.stepCount] += monotonicSeconds() - start
-    steps += 1
+    var rows = zip(plan.profileSteps, measured.instructions).map { step, seconds in
+      row(step.name, step.scope, executions, seconds, step.flops, step.bytes)
+    }
+    let packing = plan.profilePreparation
+    if !packing.isEmpty {
+      rows.insert(row("weight packing", "", 1, measured.preparation, 0, packing.reduce(0) { $0 + $1.bytes }), at: 0)
+    }
+    let states = loop.optimizer.states.count
+    rows.append(row("update", "", 1, measured.update, 0, parameters * 4 * (3 + 2 * states)))
+    // What the parts do not explain: sums of shards and the exchange with other ranks.
+    let rest = step - rows.reduce(0) { $0 + $1.seconds }
+    if executions > 1 || communicator.size > 1, threads == 1, rest > 0 {
+      rows.append(row("sums and exchange", "", 1, rest, 0, 0))
+    }
+    return StepProfile(rows: rows)
+  }
+
+  /// Median seconds of each instruction of a plan, of its preparation, and of the update.
+  private func instructionTimes(
+    _ plan: Plan, shard: Int
+  ) -> (instructions: [Double], preparation: Double, update: Double) {
+    let executor = Executor(plan, pool: Pool(bytes: plan.poolBytes))
+    let batches = RepeatedBatches(loop.prepared.dataset.training, loop.schedule, shards: shard..<shard + 1)
+    let gradients = loop.gradients.block.make()
+    let rounds = 21
+    var times = [[Double]](repeating: [], count: plan.stepCount + 2)
+    for round in 0..<rounds + 2 {
+      let batch = batches.next()!
+      // A version that never was: as after an update.
+      var inputs = Executor.Inputs(
+        store: loop.store, version: -1 - round, gradients: gradients, samples: batch.input, targets: batch.targets,
+        sampleKeys: batch.sampleKeys)
+      inputs.targetWeight = Float(1 / (Double(samples) * Double(loop.prepared.objective.termsPerSample)))
+      inputs.share = Float(batch.count) / Float(samples)
+      func note(_ index: Int, _ seconds: Double) { if round >= 2 { times[index].append(seconds) } }
+      var last = monotonicSeconds()
+      func lap(_ index: Int) {
+        let now = monotonicSeconds()
+        note(index, now - last)
+        last = monotonicSeconds()
+      }
+      executor.prepare(inputs)
+      lap(plan.stepCount)
+      executor.run(inputs) { lap($0 - 1) }
+      loop.update(from: gradients, step: 0, scale: 1)
+      lap(plan.stepCount + 1)
+    }
+    let medians = times.map { LoopTimes($0).median }
+    return (Array(medians[..<plan.stepCount]), medians[plan.stepCount], medians[plan.stepCount + 1])
+  }
+}
+
+/// The shards of a rank.
+private struct ShardTreePart {
+  let first: Int
+  let count: Int
+
+  init(shards: Int, rank: Int, ranks: Int) {
+    first = rank * shards / ranks
+    count = (rank + 1) * shards / ranks - first
   }
 }

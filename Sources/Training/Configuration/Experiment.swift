@@ -109,15 +109,15 @@ public struct PreparedExperiment: Sendable {
   /// Every key with its value, the model's own included.
   public let resolved: Node
 
-  /// Loads the data and builds the model.
-  public init(_ experiment: Experiment) throws(RunError) {
+  /// Loads the data, unless some are given in their place, and builds the model.
+  public init(_ experiment: Experiment, dataset given: Dataset? = nil) throws(RunError) {
     do {
       compute = Compute(
         backend: Compute.Backend(rawValue: experiment.compute.backend) ?? .onednn,
         precision: Compute.Precision(rawValue: experiment.compute.precision) ?? .float32,
         recomputes: experiment.training.recompute)
       try compute.check()
-      dataset = try experiment.data.load(seed: experiment.seed)
+      dataset = try given ?? experiment.data.load(seed: experiment.seed)
       let source = dataset.training
       let input =
         switch source.inputType {
@@ -144,7 +144,7 @@ public struct PreparedExperiment: Sendable {
       }
       guard model.layout.parameterCount > 0 else {
         throw ConfigurationError(
-          "the model has no parameters to train; add a layer that has some, such as {linear: \(outputs)}")
+          "the model has no parameters to train; add a layer that has, such as {linear: \(outputs)}")
       }
       self.experiment = experiment
     } catch {

@@ -15,10 +15,19 @@ final class ShardedGradients {
   private let prepared: PreparedExperiment
   private let tree: ShardTree
   private let schedule: BatchSchedule
-  private let library: ProgramLibrary
+  /// The plans of the workers.
+  let library: ProgramLibrary
   private let buckets: Buckets
   private let strategy: any CommunicationStrategy
   private let communicator: any Communicator
+  /// What the threads work on, and what they leave: kept from step to step, so that a step allocates nothing.
+  private var step: Worker.Step?
+  private var pieces: [Storage] = []
+  private var sums: [Storage] = []
+  private let failures: UnsafeMutableBufferPointer<RunError?>
+  private lazy var computation: (Int) -> Void = { [unowned self] member in compute(member) }
+  private lazy var merging: (Int) -> Void = { [unowned self] member in merge(member) }
+  private let mergeParts: [Range<Int>]
   /// How sums of workers become sums of this rank's subtrees: additions among the pieces from `first` on.
   private var merges: [(first: Int, additions: [(to: Int, from: Int)])] = []
 
@@ -44,18 +53,34 @@ final class ShardedGradients {
     try strategy.prepare(
       ExchangePlan(
         communicator: communicator, tree: tree, layout: layout, buckets: buckets.ranges, scalars: block.count))
-    team = try WorkerTeam(count: prepared.experiment.compute.threads)
+    let threads = prepared.experiment.compute.threads
+    failures = .allocate(capacity: threads)
+    failures.initialize(repeating: nil)
+    team = try WorkerTeam(count: threads)
+    mergeParts = team.parts(of: block.count)
   }
 
-  deinit { team.end() }
+  deinit {
+    team.end()
+    failures.deinitialize()
+    failures.deallocate()
+  }
 
   /// Makes the workers, which start reading the samples of step `first`.
   func begin(at first: Int) throws {
+    let (source, schedule) = (prepared.dataset.training, schedule)
+    try begin { shards throws(DataError) in
+      let requests = StepRequests(schedule, shards: shards, first: first)
+      return try Prefetcher(source, capacity: schedule.sampler.largestShard) { _ in requests.next() }
+    }
+  }
+
+  /// Makes the workers; `supply` says where the batches of some shards come from.
+  func begin(supply: (Range<Int>) throws(DataError) -> any BatchSupply) throws {
     workers = try (0..<team.count).map { member in
       let part = communicator.rank * team.count + member
-      return try Worker(
-        shards: tree.shards(of: part, parts: communicator.size * team.count), tree: tree, library,
-        source: prepared.dataset.training, schedule: schedule, firstStep: first)
+      let shards = tree.shards(of: part, parts: communicator.size * team.count)
+      return try Worker(shards: shards, tree: tree, library, supply: shards.isEmpty ? nil : supply(shards))
     }
     let pieces = workers.flatMap(\.pieces)
     merges = tree.subtrees(in: tree.shards(of: communicator.rank, parts: communicator.size)).map { subtree in
@@ -80,26 +105,14 @@ final class ShardedGradients {
       }
       return try strategy.finishGradients(worker.sums)
     }
-    var failures = [RunError?](repeating: nil, count: workers.count)
-    failures.withUnsafeMutableBufferPointer { failures in
-      let shared = Shared(failures)
-      team.run { member in
-        do throws(RunError) { try workers[member].computeGradients(step) } catch { shared.base[member] = error }
-      }
-    }
-    if let failure = failures.compactMap({ $0 }).first { throw failure }
-    let pieces = workers.flatMap(\.sums)
-    let parts = team.parts(of: block.count)
-    team.run(parts) { range in
-      for merge in merges {
-        for addition in merge.additions {
-          VectorMath.add(
-            pieces[merge.first + addition.from].base + range.lowerBound,
-            to: pieces[merge.first + addition.to].base + range.lowerBound, count: range.count)
-        }
-      }
-    }
-    let sums = merges.map { pieces[$0.first] }
+    self.step = step
+    team.runStored(computation)
+    for failure in failures { if let failure { throw failure } }
+    pieces.removeAll(keepingCapacity: true)
+    for worker in workers { pieces.append(contentsOf: worker.sums) }
+    if mergeParts.count > 1 { team.runStored(merging) } else { merge(0) }
+    sums.removeAll(keepingCapacity: true)
+    for merge in merges { sums.append(pieces[merge.first]) }
     for bucket in buckets.ranges.indices {
       try strategy.gradientsReady(bucket: bucket, sums)
       try strategy.poll()
@@ -107,10 +120,23 @@ final class ShardedGradients {
     return try strategy.finishGradients(sums)
   }
 
-  /// `@unchecked Sendable`: every thread writes its own element.
-  private struct Shared: @unchecked Sendable {
-    let base: UnsafeMutablePointer<RunError?>
+  /// One thread's range of the additions that turn sums of workers into sums of this rank.
+  private func merge(_ member: Int) {
+    guard member < mergeParts.count else { return }
+    let range = mergeParts[member]
+    for merge in merges {
+      for addition in merge.additions {
+        VectorMath.add(
+          pieces[merge.first + addition.from].base + range.lowerBound,
+          to: pieces[merge.first + addition.to].base + range.lowerBound, count: range.count)
+      }
+    }
+  }
 
-    init(_ buffer: UnsafeMutableBufferPointer<RunError?>) { base = buffer.baseAddress! }
+  /// One thread's share of the present step; every thread writes its own element of `failures`.
+  private func compute(_ member: Int) {
+    guard let step else { preconditionFailure("no step to compute") }
+    failures[member] = nil
+    do throws(RunError) { try workers[member].computeGradients(step) } catch { failures[member] = error }
   }
 }

@@ -21,10 +21,20 @@ public final class TrainingLoop {
   let schedule: BatchSchedule
   let totalSteps: Int
   private let experiment: Experiment
-  private let gradients: ShardedGradients
+  let gradients: ShardedGradients
   private let clipper: GradientNorm
   /// Parts of the parameters that the threads of a rank update, cut where sums are.
   private let updateParts: [Range<Int>]
+  /// The update under way, for the threads that share it; kept so that a step allocates nothing.
+  private struct Update {
+    let block: Storage
+    let step: Int
+    let scale: Float
+    let learningRate: Double
+  }
+  private var pending: Update?
+  private lazy var measuring: (Int) -> Void = { [unowned self] member in measure(member) }
+  private lazy var updating: (Int) -> Void = { [unowned self] member in update(member) }
   private let evaluators: [Evaluator]
   private let keeper: CheckpointKeeper
   private var version = 0
@@ -141,7 +151,7 @@ public final class TrainingLoop {
   }
 
   /// One optimizer step: gradients of all shards, their sum over all ranks, clipping, update.
-  private func step() throws -> StepRecord {
+  func step() throws -> StepRecord {
     let start = monotonicSeconds()
     let index = progress.step
     let epoch = schedule.epoch(index)
@@ -154,18 +164,7 @@ public final class TrainingLoop {
     let learningRate = experiment.optimizer.learningRate(
       step: index, stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
     let clip = try clipScale(sum, loss)
-    let (optimizer, parameters) = (optimizer, store.parameters.base)
-    if optimizer.norms != nil {
-      gradients.team.run(updateParts) { range in
-        optimizer.measure(parameters: parameters, gradients: sum.base, range: range, step: index)
-      }
-    }
-    gradients.team.run(updateParts) { range in
-      optimizer.update(
-        parameters: parameters, gradients: sum.base, range: range, step: index, learningRate: learningRate,
-        gradientScale: clip)
-    }
-    store.moveStates(sum)
+    update(from: sum, step: index, scale: clip, learningRate: learningRate)
     version += 1
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
@@ -180,6 +179,32 @@ public final class TrainingLoop {
       seconds: progress.seconds, bytesSent: communicator.ledger.total.bytes)
   }
 
+  /// Moves parameters and states by a block of gradients.
+  func update(from block: Storage, step: Int, scale: Float, learningRate: Double = 0) {
+    pending = Update(block: block, step: step, scale: scale, learningRate: learningRate)
+    if optimizer.norms != nil { share(measuring) }
+    share(updating)
+    store.moveStates(block)
+  }
+
+  /// Runs a closure for each part of the parameters, on as many threads.
+  private func share(_ body: @escaping (Int) -> Void) {
+    if updateParts.count > 1 { gradients.team.runStored(body) } else { body(0) }
+  }
+
+  private func measure(_ member: Int) {
+    guard let pending, member < updateParts.count else { return }
+    optimizer.measure(
+      parameters: store.parameters.base, gradients: pending.block.base, range: updateParts[member], step: pending.step)
+  }
+
+  private func update(_ member: Int) {
+    guard let pending, member < updateParts.count else { return }
+    optimizer.update(
+      parameters: store.parameters.base, gradients: pending.block.base, range: updateParts[member], step: pending.step,
+      learningRate: pending.learningRate, gradientScale: pending.scale)
+  }
+
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
 
   /// What every gradient is multiplied by so that their norm stays below the limit.  A loss or norm that is not finite ends
@@ -192,8 +217,7 @@ public final class TrainingLoop {
           + "optimizer.learning-rate or look at the data")
     }
     guard let limit = experiment.training.clip else { return 1 }
-    let clipper = clipper
-    self.gradients.team.run(updateParts) { clipper.measure(gradients.base, range: $0) }
+    clipper.measure(gradients.base, range: 0..<store.layout.parameterCount)
     let norm = clipper.norm
     guard norm.isFinite else {
       throw RunError(
@@ -205,7 +229,7 @@ public final class TrainingLoop {
   // MARK: Beginning
 
   /// All ranks take rank 0's parameters and make sure that they hold the same.
-  private func synchroniseParameters() throws {
+  func synchroniseParameters() throws {
     guard communicator.size > 1 else { return }
     for storage in [store.parameters, store.states] + optimizer.states.map(\.storage) {
       try communicator.base.broadcast(storage.scalars, root: 0)

@@ -18,10 +18,13 @@ final class Worker {
   private let library: ProgramLibrary
   private let block: GradientBlock
   private let pool: Pool
-  private let prefetcher: Prefetcher?
+  private let supply: (any BatchSupply)?
   private var executors: [Int: Executor] = [:]
   private var evaluators: [Int: Executor] = [:]
   private var spare: [Storage] = []
+  /// The unfinished sums of a subtree, widest first.
+  private var stack: [Storage] = []
+  private let events: [[Event]]
 
   /// What one step needs to know.
   struct Step {
@@ -38,67 +41,74 @@ final class Worker {
   /// Told during the last batch of a step, between its instructions: how many are done, and how to complete a range of the
   /// sums.  Before the step ends it must have completed every range.
   typealias Poll = (_ done: Int, _ complete: (Range<Int>) -> Void) throws(CommunicationError) -> Void
-  private typealias LeafPoll = (_ done: Int, _ finish: () -> Void) throws(CommunicationError) -> Void
 
-  init(
-    shards: Range<Int>, tree: ShardTree, _ library: ProgramLibrary, source: any DataSource, schedule: BatchSchedule,
-    firstStep: Int
-  ) throws(DataError) {
+  /// A worker whose batches come from `supply`; nil for one without shards.
+  init(shards: Range<Int>, tree: ShardTree, _ library: ProgramLibrary, supply: (any BatchSupply)?) {
     self.shards = shards
     self.library = library
+    self.supply = supply
     pieces = tree.subtrees(in: shards)
+    events = pieces.map(Worker.events)
     block = GradientBlock(library.model.layout)
     pool = Pool(bytes: library.poolBytes)
-    if shards.isEmpty {
-      prefetcher = nil
-    } else {
-      let requests = StepRequests(schedule, shards: shards, first: firstStep)
-      prefetcher = try Prefetcher(source, capacity: schedule.sampler.largestShard) { _ in requests.next() }
+  }
+
+  deinit { supply?.stop() }
+
+  /// Computes the gradients of all shards into `sums`.
+  func computeGradients(_ step: Step) throws(RunError) {
+    try computeGradients(step, polls: false) { (_, _) throws(CommunicationError) in }
+  }
+
+  /// Computes the gradients of all shards into `sums`; `poll` runs during the very last batch.
+  func computeGradients(_ step: Step, poll: Poll) throws(RunError) {
+    try computeGradients(step, polls: true, poll)
+  }
+
+  private func computeGradients(_ step: Step, polls: Bool, _ poll: Poll) throws(RunError) {
+    spare.append(contentsOf: sums)
+    sums.removeAll(keepingCapacity: true)
+    for index in pieces.indices {
+      try sum(pieces[index], events[index], step, polls: polls && index == pieces.count - 1, poll)
     }
   }
 
-  deinit { prefetcher?.stop() }
-
-  /// Computes the gradients of all shards into `sums`.  `poll`, where given, runs during the very last batch.
-  func computeGradients(_ step: Step, poll: Poll? = nil) throws(RunError) {
-    spare += sums
-    sums = []
-    for (index, piece) in pieces.enumerated() {
-      try sum(piece, step, index == pieces.count - 1 ? poll : nil)
-    }
-  }
-
-  /// Sums one subtree with a stack of blocks.  With `poll`, what remains after the last leaf is done range by range.
-  private func sum(_ piece: Range<Int>, _ step: Step, _ poll: Poll?) throws(RunError) {
-    var stack: [Storage] = []
-    var isComplete = false
-    for event in Worker.events(piece) {
+  /// Sums one subtree with a stack of blocks.  Where it polls, what remains after the last leaf is done range by range.
+  private func sum(
+    _ piece: Range<Int>, _ events: [Event], _ step: Step, polls: Bool, _ poll: Poll
+  ) throws(RunError) {
+    stack.removeAll(keepingCapacity: true)
+    for event in events {
       switch event {
       case .leaf(let shard):
         let leaf = take()
-        if let poll, shard == piece.upperBound - 1 {
-          let chain = [leaf] + stack.reversed()
-          sums.append(chain[chain.count - 1])
-          try compute(into: leaf, step) { (done, finish) throws(CommunicationError) in
-            try poll(done) { range in
-              finish()
-              for (from, to) in zip(chain, chain.dropFirst()) {
-                VectorMath.add(from.base + range.lowerBound, to: to.base + range.lowerBound, count: range.count)
-              }
-            }
-          }
-          isComplete = true
-        } else {
-          try compute(into: leaf, step, nil)
-        }
         stack.append(leaf)
+        guard polls, shard == piece.upperBound - 1 else {
+          try compute(into: leaf, step)
+          continue
+        }
+        sums.append(stack[0])
+        try compute(into: leaf, step, polls: true, poll)
+        spare.append(contentsOf: stack.dropFirst())
+        stack.removeAll(keepingCapacity: true)
+        return
       case .add:
         let right = stack.removeLast()
-        if !isComplete { VectorMath.add(right.base, to: stack[stack.count - 1].base, count: block.count) }
+        VectorMath.add(right.base, to: stack[stack.count - 1].base, count: block.count)
         spare.append(right)
       }
     }
-    if !isComplete { sums.append(stack[0]) }
+    sums.append(stack[0])
+  }
+
+  /// Does the additions that follow the last leaf for a range of scalars.
+  private func complete(_ range: Range<Int>) {
+    var right = stack.count - 1
+    while right > 0 {
+      VectorMath.add(
+        stack[right].base + range.lowerBound, to: stack[right - 1].base + range.lowerBound, count: range.count)
+      right -= 1
+    }
   }
 
   private enum Event { case leaf(Int), add }
@@ -112,22 +122,29 @@ final class Worker {
 
   private func take() -> Storage { spare.popLast() ?? block.make() }
 
+  private func compute(into leaf: Storage, _ step: Step) throws(RunError) {
+    try compute(into: leaf, step, polls: false) { (_, _) throws(CommunicationError) in }
+  }
+
   /// The gradient of one shard: the sum over the step's batches.
-  private func compute(into leaf: Storage, _ step: Step, _ poll: LeafPoll?) throws(RunError) {
+  private func compute(into leaf: Storage, _ step: Step, polls: Bool, _ poll: Poll) throws(RunError) {
     var isFilled = false
-    var isPolled = poll == nil
+    var isPolled = !polls
     for index in 0..<step.batches {
       let batch = try next()
-      defer { prefetcher?.recycle(batch) }
+      defer { supply?.recycle(batch) }
       guard batch.count > 0 else { continue }
       let target = isFilled ? take() : leaf
       let executor = executor(.training, batch.count)
       let inputs = inputs(batch, step, gradients: target)
-      if let poll, index == step.batches - 1, !isFilled {
+      if polls, index == step.batches - 1, !isFilled {
         isPolled = true
         do throws(CommunicationError) {
           try executor.run(inputs) { (done) throws(CommunicationError) in
-            try poll(done) { finish(target, executor, step) }
+            try poll(done) { range in
+              finish(target, executor, step)
+              complete(range)
+            }
           }
         } catch { throw RunError(error) }
       } else {
@@ -144,8 +161,8 @@ final class Worker {
       leaf.clear()
       leaf.base[block.stop] = step.stop ? 1 : 0
     }
-    if !isPolled, let poll {
-      do throws(CommunicationError) { try poll(Int.max) {} } catch { throw RunError(error) }
+    if !isPolled {
+      do throws(CommunicationError) { try poll(Int.max) { complete($0) } } catch { throw RunError(error) }
     }
   }
 
@@ -170,7 +187,7 @@ final class Worker {
 
   private func next() throws(RunError) -> Batch {
     do throws(DataError) {
-      guard let batch = try prefetcher?.next() else { preconditionFailure("the sequence of batches ended") }
+      guard let batch = try supply?.next() else { preconditionFailure("the sequence of batches ended") }
       return batch
     } catch { throw RunError(error) }
   }

@@ -58,20 +58,23 @@ final class WorkerTeam: @unchecked Sendable {
 
   /// Runs `body` once for every member, on its thread, and returns when all are done.
   func run(_ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { runStored($0) }
+  }
+
+  /// The same for a closure that its owner keeps, so that nothing is allocated.
+  func runStored(_ body: @escaping (Int) -> Void) {
     guard count > 1 else { return body(0) }
-    withoutActuallyEscaping(body) { body in
-      pthread_mutex_lock(mutex)
-      work = body
-      round += 1
-      busy = count - 1
-      pthread_cond_broadcast(changed)
-      pthread_mutex_unlock(mutex)
-      body(0)
-      pthread_mutex_lock(mutex)
-      while busy > 0 { pthread_cond_wait(changed, mutex) }
-      work = nil
-      pthread_mutex_unlock(mutex)
-    }
+    pthread_mutex_lock(mutex)
+    work = body
+    round += 1
+    busy = count - 1
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(mutex)
+    body(0)
+    pthread_mutex_lock(mutex)
+    while busy > 0 { pthread_cond_wait(changed, mutex) }
+    work = nil
+    pthread_mutex_unlock(mutex)
   }
 
   /// Scalars below which waking a thread costs more than it saves.
@@ -81,14 +84,6 @@ final class WorkerTeam: @unchecked Sendable {
   func parts(of count: Int) -> [Range<Int>] {
     let number = max(1, min(self.count, count / WorkerTeam.smallest))
     return (0..<number).map { ($0 * count / number)..<(($0 + 1) * count / number) }
-  }
-
-  /// Runs `body` for every part, each on a thread of its own; there are no more parts than members.
-  func run(_ parts: [Range<Int>], _ body: (Range<Int>) -> Void) {
-    guard parts.count > 1 else { return parts.forEach(body) }
-    run { member in
-      if member < parts.count { body(parts[member]) }
-    }
   }
 
   private func serve(_ index: Int) {
