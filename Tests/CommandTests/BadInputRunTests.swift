@@ -97,6 +97,27 @@ struct BadInputRunTests {
     try ranks(tool, 3, "cd rank$R && exec \"$0\" train ../b.yaml").expectFailure(4, "rank 2", "images")
   }
 
+  @Test("weights that one rank lacks end all, with its reason")
+  func oneWithoutWeights() throws {
+    let tool = try folder()
+    try tool.run("train", "a.yaml", "--run", "rank0/run", "--quiet").expectSuccess()
+    try tool.write("", to: "rank1/empty")
+    try ranks(tool, 2, "cd rank$R && exec \"$0\" train ../a.yaml --set model.weights=run --run new").expectFailure(
+      5, "rank 1: run", "no such file")
+    #expect(!tool.exists("rank0/new"))
+  }
+
+  @Test("a model that memory cannot hold is exit 9")
+  func tooLarge() throws {
+    let tool = try folder()
+    let size = "model.widths=[1000000, 1000000]"
+    for verb in ["train", "simulate", "check"] {
+      try expectRefusal(tool, [verb, "a.yaml", "--set", size], 9, ["memory", "1000076000010 parameters"])
+    }
+    try tool.mpirun(ranks: 2, "train", "a.yaml", "--set", size).expectFailure(9, "memory")
+    #expect(tool.names() == ["a.yaml"])
+  }
+
   @Test("streams that nobody reads, that are full or closed, end no training")
   func streams() throws {
     let tool = try folder()

@@ -61,6 +61,18 @@ struct InvarianceResumeTests {
     #expect(resumed.json["steps"] as? Int == steps)
   }
 
+  @Test("when early stopping had ended it and only its result was lost")
+  func stoppedEarly() throws {
+    let tool = try Experiments.folder()
+    let whole = try tool.run("train", "early.yaml", "--json", "--run", "run")
+    whole.expectSuccess()
+    try FileManager.default.removeItem(atPath: tool.path("run/result.json"))
+    let resumed = try tool.run("train", "early.yaml", "--json", "--run", "run", "--resume")
+    resumed.expectSuccess()
+    #expect(resumed.json["steps"] as? Int == whole.json["steps"] as? Int)
+    #expect(resumed.digest == whole.digest)
+  }
+
   @Test("a finished run says its result again, and trains no more")
   func finished() throws {
     let tool = try Experiments.folder()

@@ -66,10 +66,23 @@ public final class TrainingLoop {
       case .steps(let steps): totalSteps = steps
       }
       let layout = prepared.model.layout
-      store = ParameterStore(layout)
+      let (rule, weights) = (experiment.optimizer, experiment.model.weights)
+      try Agreement.together(base) { () throws(RunError) in
+        // Weights, gradients, and what the rule remembers.
+        try MachineMemory.require(
+          Double(layout.parameterCount) * 4 * Double(2 + rule.rule.stateNames.count),
+          for: "training \(prepared.model.name) (\(layout.parameterCount) parameters)",
+          "make the model smaller or start fewer ranks on this machine")
+      }
+      let store = ParameterStore(layout)
+      self.store = store
       layout.initialise(store, seed: experiment.seed)
-      if let weights = experiment.model.weights { _ = try Weights.load(weights, into: store) }
-      optimizer = experiment.optimizer.make(layout: layout)
+      if let weights {
+        try Agreement.together(base) { () throws(RunError) in
+          do throws(CheckpointError) { _ = try Weights.load(weights, into: store) } catch { throw RunError(error) }
+        }
+      }
+      optimizer = rule.make(layout: layout)
       clipper = GradientNorm(layout)
       progress = TrainingProgress()
       let sets = [("validation", prepared.dataset.validation), ("test", prepared.dataset.test)].compactMap {
@@ -119,7 +132,8 @@ public final class TrainingLoop {
 
   private func train() throws -> TrainingSummary {
     var test: EvaluationRecord?
-    var isStopping = false
+    // A run that ended between its last checkpoint and its result goes no further either.
+    var isStopping = hasLostPatience
     while progress.step < totalSteps, !isStopping {
       let record = try step()
       let isLast = progress.step == totalSteps
@@ -262,12 +276,14 @@ public final class TrainingLoop {
       progress.evaluationsWithoutGain = 0
       try keeper.save(progress, store, optimizer, isBest: true)
     }
-    guard let patience = experiment.training.patience, progress.evaluationsWithoutGain >= patience else {
-      return false
-    }
-    let best = "step \(progress.bestStep ?? 0)"
-    observe { $0.noted("stopped early: no improvement in \(patience) evaluations since \(best)") }
+    guard hasLostPatience else { return false }
+    let (count, best) = (progress.evaluationsWithoutGain, "step \(progress.bestStep ?? 0)")
+    observe { $0.noted("stopped early: no improvement in \(count) evaluations since \(best)") }
     return true
+  }
+
+  private var hasLostPatience: Bool {
+    experiment.training.patience.map { progress.evaluationsWithoutGain >= $0 } ?? false
   }
 
   private func observe(_ tell: (any TrainingObserver) -> Void) {
