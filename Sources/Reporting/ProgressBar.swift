@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Training
 
 /// A bar on a terminal, or a line an evaluation elsewhere: rate, loss and time left, on standard error.
@@ -91,7 +92,15 @@ public final class ProgressBar: TrainingObserver {
     put(text + "\n")
   }
 
-  private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  /// A reader that went away, or a full disk behind standard error, ends no training: what cannot be written is left out.
+  private func put(_ text: String) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      if written < 0, errno != EINTR { return }
+      rest = rest.dropFirst(max(0, written))
+    }
+  }
 
   private func bold(_ text: String) -> String { hasColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 

@@ -1,6 +1,7 @@
 import CProcessor
 import Configuration
 import Glibc
+import Synchronization
 import Training
 
 /// `nndist VERB …`: finds the verb, runs it, turns errors into one line and an exit code.
@@ -11,7 +12,22 @@ struct Main {
     if let missing = nndist_missing_instructions() { refuse(missing) }
     // A reader that went away (`| head`) is an error of a write, not a signal that kills.
     signal(SIGPIPE, SIG_IGN)
-    exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    openStandardStreams()
+    var code = run(Array(CommandLine.arguments.dropFirst()))
+    if code == .done, let reason = Output.failure {
+      let error = RunError(.refused, "cannot write to standard output: \(reason)")
+      Output.error(error)
+      code = error.code
+    }
+    exit(code.rawValue)
+  }
+
+  /// Puts /dev/null where a standard stream was closed: the first file to be opened would take its place, and hold what was
+  /// meant for the terminal.
+  private static func openStandardStreams() {
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+      _ = open("/dev/null", O_RDWR)
+    }
   }
 
   /// Ends a program that was compiled for another CPU: one line in place of an illegal instruction.
@@ -53,6 +69,14 @@ struct Main {
 
 /// What a person or another program reads.
 enum Output {
+  private static let failedWrite = Atomic<Int32>(0)
+
+  /// Why standard output could not be written; nil where all was, and where the reader just went away (`| head`).
+  static var failure: String? {
+    let code = failedWrite.load(ordering: .relaxed)
+    return code == 0 || code == EPIPE ? nil : String(cString: strerror(code))
+  }
+
   /// A line on standard output.
   static func line(_ text: String) {
     put(text + "\n", to: STDOUT_FILENO)
@@ -74,6 +98,9 @@ enum Output {
     put("nndist: \(who)error: \(error.message)\n", to: STDERR_FILENO)
   }
 
+  /// A text on standard error that ends its lines itself.
+  static func errorText(_ text: String) { put(text, to: STDERR_FILENO) }
+
   /// A line on standard error that the next one replaces; for terminals.
   static func progress(_ text: String) { put("\r\u{1B}[K" + text, to: STDERR_FILENO) }
 
@@ -85,7 +112,10 @@ enum Output {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-      if written < 0, errno != EINTR { return }
+      if written < 0, errno != EINTR {
+        if descriptor == STDOUT_FILENO { failedWrite.store(errno, ordering: .relaxed) }
+        return
+      }
       rest = rest.dropFirst(max(0, written))
     }
   }

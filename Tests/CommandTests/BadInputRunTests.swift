@@ -97,6 +97,47 @@ struct BadInputRunTests {
     try ranks(tool, 3, "cd rank$R && exec \"$0\" train ../b.yaml").expectFailure(4, "rank 2", "images")
   }
 
+  @Test("weights that one rank lacks end all, with its reason")
+  func oneWithoutWeights() throws {
+    let tool = try folder()
+    try tool.run("train", "a.yaml", "--run", "rank0/run", "--quiet").expectSuccess()
+    try tool.write("", to: "rank1/empty")
+    try ranks(tool, 2, "cd rank$R && exec \"$0\" train ../a.yaml --set model.weights=run --run new").expectFailure(
+      5, "rank 1: run", "no such file")
+    #expect(!tool.exists("rank0/new"))
+  }
+
+  @Test("a model that memory cannot hold is exit 9")
+  func tooLarge() throws {
+    let tool = try folder()
+    let size = "model.widths=[1000000, 1000000]"
+    for verb in ["train", "simulate", "check"] {
+      try expectRefusal(tool, [verb, "a.yaml", "--set", size], 9, ["memory", "1000076000010 parameters"])
+    }
+    try tool.mpirun(ranks: 2, "train", "a.yaml", "--set", size).expectFailure(9, "memory")
+    #expect(tool.names() == ["a.yaml"])
+  }
+
+  @Test("streams that nobody reads, that are full or closed, end no training")
+  func streams() throws {
+    let tool = try folder()
+    func shell(_ run: String, _ redirection: String) throws -> CommandResult {
+      let program = try CommandLineTool.executable().path
+      return try tool.run(
+        program: ["bash", "-c", "\"$0\" train a.yaml --json --run \(run) \(redirection)", program])
+    }
+    try shell("full", "2>/dev/full").expectSuccess()
+    try shell("gone", "2> >(exec true)").expectSuccess()
+    try shell("closed", ">&- 2>&- <&-").expectSuccess()
+    for run in ["full", "gone", "closed"] { #expect(tool.exists("\(run)/result.json")) }
+    // What was meant for the terminal is in no file that took its place.
+    #expect(try !tool.text("closed/log.txt").contains("mlp,"))
+    #expect(try !tool.text("closed/lock").contains("mlp,"))
+    // A result that cannot be written is said: the run itself is whole.
+    try shell("lost", ">/dev/full").expectFailure(9, "cannot write to standard output", "No space left")
+    #expect(tool.exists("lost/result.json"))
+  }
+
   @Test("a learning rate that diverges is exit 8, on all ranks alike")
   func diverging() throws {
     let tool = try folder()

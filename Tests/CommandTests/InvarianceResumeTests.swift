@@ -61,6 +61,32 @@ struct InvarianceResumeTests {
     #expect(resumed.json["steps"] as? Int == steps)
   }
 
+  @Test("and with other values than before it says which")
+  func otherValues() throws {
+    let tool = try Experiments.folder()
+    _ = try interrupted(tool, "mlp", at: 4, every: 4)
+    let words = ["train", "mlp.yaml", "--run", "run", "--resume"]
+    let same = try tool.run(words + ["--set", "compute.threads=2", "--set", "checkpoint.keep=2"])
+    same.expectSuccess()
+    #expect(!same.errors.contains("goes on with another"), "\(same.errors)")
+    try FileManager.default.removeItem(atPath: tool.path("run/result.json"))
+    let other = try tool.run(words + ["--set", "seed=77", "--set", "optimizer.learning-rate=0.017"])
+    other.expectSuccess()
+    #expect(other.errors.contains("goes on with another seed, optimizer.learning-rate than"), "\(other.errors)")
+  }
+
+  @Test("when early stopping had ended it and only its result was lost")
+  func stoppedEarly() throws {
+    let tool = try Experiments.folder()
+    let whole = try tool.run("train", "early.yaml", "--json", "--run", "run")
+    whole.expectSuccess()
+    try FileManager.default.removeItem(atPath: tool.path("run/result.json"))
+    let resumed = try tool.run("train", "early.yaml", "--json", "--run", "run", "--resume")
+    resumed.expectSuccess()
+    #expect(resumed.json["steps"] as? Int == whole.json["steps"] as? Int)
+    #expect(resumed.digest == whole.digest)
+  }
+
   @Test("a finished run says its result again, and trains no more")
   func finished() throws {
     let tool = try Experiments.folder()

@@ -40,6 +40,18 @@ struct CSVTests {
     let held = folder.write("h.csv", "kind,size,colour\na,7,green\n")
     #expect(try table.contents(try CSVFile(held), known: columns).0.numbers == [7, 0, 0])
     #expect(CSVTable.classNames(["10", "9", "10"]) == ["9", "10"])
+    // Two texts of one number are two classes, in the same order in every process.
+    #expect(
+      CSVTable.classNames((0..<64).map { String(repeating: "0", count: $0) + "1" }).map(\.count)
+        == Array((1...64).reversed()))
+  }
+
+  @Test(
+    "a number that is not finite is an error, and makes no category of its column", arguments: ["inf", "-inf", "1e99"])
+  func infinite(_ text: String) throws {
+    let path = folder.write("i.csv", "x,kind\n1,a\n\(text),b\n3,a\n")
+    let error = #expect(throws: DataError.self) { try CSVTable().contents(try CSVFile(path)) }
+    #expect(error?.description.contains("i.csv:3: column x: `\(text)` is not a finite number") == true)
   }
 
   @Test("the section's options; numeric columns have mean 0 and deviation 1 over the training rows")

@@ -71,7 +71,8 @@ package struct CSVTable: Sendable {
       let column: Column
       if let known, position < known.count {
         column = known[position]
-      } else if rows.allSatisfy({ Float($0.fields[index])?.isFinite == true }) {
+      } else if rows.allSatisfy({ Float($0.fields[index]) != nil }) {
+        // Infinities and what Float32 cannot hold are numbers too: refused below, rather than taken for categories.
         column = .numeric
       } else {
         let values = Set(rows.map { $0.fields[index] }).sorted()
@@ -98,7 +99,7 @@ package struct CSVTable: Sendable {
         case .numeric:
           guard let number = Float(field), number.isFinite else {
             let name = file.header?[index] ?? "\(index)"
-            throw DataError.malformed("\(file.path):\(row.line)", "column \(name): `\(field)` is not a number")
+            throw DataError.malformed("\(file.path):\(row.line)", "column \(name): `\(field)` is not a finite number")
           }
           numbers.append(number)
         case .categorical(let values):
@@ -114,7 +115,8 @@ package struct CSVTable: Sendable {
   /// Class numbers of labels by the sorted list of names; whole numbers sort as numbers.
   package static func classNames(_ labels: [String]) -> [String] {
     let names = Set(labels)
-    if names.allSatisfy({ Int($0) != nil }) { return names.sorted { (Int($0) ?? 0) < (Int($1) ?? 0) } }
+    // `1` and `01` are different texts of the same number: the text decides, so that every run numbers them alike.
+    if names.allSatisfy({ Int($0) != nil }) { return names.sorted { (Int($0) ?? 0, $0) < (Int($1) ?? 0, $1) } }
     return names.sorted()
   }
 }

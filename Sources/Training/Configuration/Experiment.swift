@@ -146,6 +146,9 @@ public struct PreparedExperiment: Sendable {
         throw ConfigurationError(
           "the model has no parameters to train; add a layer that has, such as {linear: \(outputs)}")
       }
+      try MachineMemory.require(
+        Double(model.layout.parameterCount) * 4, for: "\(model.name) (\(model.layout.parameterCount) parameters)",
+        "make the model smaller")
       self.experiment = experiment
     } catch {
       throw RunError(error)

@@ -48,7 +48,8 @@ public enum Agreement {
       let names = others.map(String.init).joined(separator: ", ")
       throw RunError(
         .desynchronised,
-        "rank\(others.count == 1 ? "" : "s") \(names) of \(communicator.size) \(what) than rank 0; \(remedy)")
+        "\(others.count == 1 ? "rank" : "ranks") \(names) of \(communicator.size) \(others.count == 1 ? "has" : "have") "
+          + "\(what) than rank 0; \(remedy)")
     }
   }
 

@@ -1,4 +1,5 @@
 import Communication
+import Configuration
 import Foundation
 import Layers
 import Optimizers
@@ -62,6 +63,13 @@ final class CheckpointKeeper {
         try checkpoint.load(into: store, states: states(optimizer))
       } catch { throw RunError(error) }
       progress = checkpoint.progress
+      let before = try? Node.parse(checkpoint.manifest.configuration, file: CheckpointManifest.fileName)
+      let changed = before.map { differences($0, prepared.resolved).filter(CheckpointKeeper.matters) } ?? []
+      if !changed.isEmpty {
+        notes.append(
+          "goes on with another \(changed.joined(separator: ", ")) than it began with: a run of this configuration alone "
+            + "comes to another result")
+      }
     }
     do {
       let mine = try progress.map { [UInt8](try JSONEncoder().encode($0)) } ?? []
@@ -70,6 +78,23 @@ final class CheckpointKeeper {
     } catch { throw RunError(error) }
     savedStep = progress?.step
     return (progress, notes)
+  }
+
+  /// Dotted keys whose values differ between two configurations, in order.
+  private func differences(_ old: Node, _ new: Node, below prefix: String = "") -> [String] {
+    guard let before = old.entries, let after = new.entries else { return old == new ? [] : [prefix] }
+    var keys = after.map(\.key)
+    keys += before.map(\.key).filter { !keys.contains($0) }
+    return keys.flatMap { key -> [String] in
+      let path = prefix.isEmpty ? key : "\(prefix).\(key)"
+      guard let old = old[key], let new = new[key] else { return [path] }
+      return differences(old, new, below: path)
+    }
+  }
+
+  /// Whether a key has a part in the result.
+  private static func matters(_ key: String) -> Bool {
+    key != "name" && key != "compute.threads" && key != "training.bucket" && !key.hasPrefix("checkpoint")
   }
 
   private func states(_ optimizer: Optimizer) -> [StateBlock] {

@@ -49,6 +49,13 @@ final class ShardedGradients {
     buckets = Buckets(
       layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count,
       scalars: prepared.experiment.training.bucket)
+    let needed = library.poolBytes
+    let threads = prepared.experiment.compute.threads
+    try Agreement.together(communicator) { () throws(RunError) in
+      try MachineMemory.require(
+        Double(needed) * Double(threads), for: "the activations of \(sizes[0]) samples on each of \(threads) threads",
+        "lower training.batch or training.evaluation-batch, or raise training.shards")
+    }
     strategy = prepared.experiment.strategy()
     try strategy.prepare(
       ExchangePlan(

@@ -62,10 +62,10 @@ public final class TrainingLoop {
           .configuration, "\(prepared.dataset.name) has \(source.count) training samples for \(shards) shards")
       }
       try Agreement.require(
-        "have another configuration", prepared.resolved.yaml(), "start all ranks with the same file and flags", base)
+        "another configuration", prepared.resolved.yaml(), "start all ranks with the same file and flags", base)
       if base.size > 1 {
         try Agreement.require(
-          "see other data", prepared.dataset.fingerprint(), "give all ranks the same files of \(prepared.dataset.name)",
+          "other data", prepared.dataset.fingerprint(), "give all ranks the same files of \(prepared.dataset.name)",
           base)
       }
       schedule = BatchSchedule(
@@ -76,12 +76,26 @@ public final class TrainingLoop {
       case .steps(let steps): totalSteps = steps
       }
       let layout = prepared.model.layout
-      store = ParameterStore(layout)
+      let (rule, weights) = (experiment.optimizer, experiment.model.weights)
+      try Agreement.together(base) { () throws(RunError) in
+        // Weights, gradients, and what the rule remembers.
+        try MachineMemory.require(
+          Double(layout.parameterCount) * 4 * Double(2 + rule.rule.stateNames.count),
+          for: "training \(prepared.model.name) (\(layout.parameterCount) parameters)",
+          "make the model smaller or start fewer ranks on this machine")
+      }
+      let store = ParameterStore(layout)
+      self.store = store
       layout.initialise(store, seed: experiment.seed)
-      if let weights = experiment.model.weights { _ = try Weights.load(weights, into: store) }
-      optimizer = experiment.optimizer.make(layout: layout)
+      if let weights {
+        try Agreement.together(base) { () throws(RunError) in
+          do throws(CheckpointError) { _ = try Weights.load(weights, into: store) } catch { throw RunError(error) }
+        }
+      }
+      optimizer = rule.make(layout: layout)
       clipper = GradientNorm(layout)
       progress = TrainingProgress()
+      progress.counters["shards"] = Double(shards)
       let sets = [("validation", prepared.dataset.validation), ("test", prepared.dataset.test)].compactMap {
         name, set in
         set.map { (name: name, source: $0) }
@@ -108,8 +122,16 @@ public final class TrainingLoop {
     keeper.keep(in: directory)
     guard resume else { return }
     let restored = try keeper.restore(store, optimizer)
-    if let restored = restored.progress { progress = restored }
     notes = restored.notes
+    guard let progress = restored.progress else { return }
+    let shards = schedule.sampler.shards
+    if let before = progress.counters["shards"], before != Double(shards) {
+      throw RunError(
+        .configuration,
+        "the run was trained with \(Int(before)) shards and would go on with \(shards), to another result; start as many "
+          + "ranks as before, or set training.shards to \(Int(before))")
+    }
+    self.progress = progress
   }
 
   /// Trains to the end, or until a signal or early stopping ends it.
@@ -129,7 +151,8 @@ public final class TrainingLoop {
 
   private func train() throws -> TrainingSummary {
     var test: EvaluationRecord?
-    var isStopping = false
+    // A run that ended between its last checkpoint and its result goes no further either.
+    var isStopping = hasLostPatience
     while progress.step < totalSteps, !isStopping {
       let record = try step()
       let isLast = progress.step == totalSteps
@@ -235,7 +258,7 @@ public final class TrainingLoop {
       try communicator.base.broadcast(storage.scalars, root: 0)
     }
     try Agreement.require(
-      "hold other parameters", Digest.parameters(store), "check the machines' memory and network", communicator.base)
+      "other parameters", Digest.parameters(store), "check the machines' memory and network", communicator.base)
   }
 
   private var start: TrainingStart {
@@ -286,12 +309,14 @@ public final class TrainingLoop {
       progress.evaluationsWithoutGain = 0
       try keeper.save(progress, store, optimizer, isBest: true)
     }
-    guard let patience = experiment.training.patience, progress.evaluationsWithoutGain >= patience else {
-      return false
-    }
-    let best = "step \(progress.bestStep ?? 0)"
-    observe { $0.noted("stopped early: no improvement in \(patience) evaluations since \(best)") }
+    guard hasLostPatience else { return false }
+    let (count, best) = (progress.evaluationsWithoutGain, "step \(progress.bestStep ?? 0)")
+    observe { $0.noted("stopped early: no improvement in \(count) evaluations since \(best)") }
     return true
+  }
+
+  private var hasLostPatience: Bool {
+    experiment.training.patience.map { progress.evaluationsWithoutGain >= $0 } ?? false
   }
 
   private func observe(_ tell: (any TrainingObserver) -> Void) {

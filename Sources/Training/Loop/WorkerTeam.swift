@@ -7,7 +7,10 @@ final class WorkerTeam: @unchecked Sendable {
   /// Threads, the caller included.
   let count: Int
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  /// There is work, or the end.
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  /// The last of a round is done; only the caller waits for it, so that no member wakes the others.
+  private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var threads: [pthread_t] = []
   private var work: ((Int) -> Void)?
   private var round = 0
@@ -19,6 +22,7 @@ final class WorkerTeam: @unchecked Sendable {
     self.count = count
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(changed, nil)
+    pthread_cond_init(finished, nil)
     for member in 1..<max(1, count) {
       let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
       pthread_attr_init(attributes)
@@ -72,7 +76,7 @@ final class WorkerTeam: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
     body(0)
     pthread_mutex_lock(mutex)
-    while busy > 0 { pthread_cond_wait(changed, mutex) }
+    while busy > 0 { pthread_cond_wait(finished, mutex) }
     work = nil
     pthread_mutex_unlock(mutex)
   }
@@ -101,7 +105,7 @@ final class WorkerTeam: @unchecked Sendable {
       body = nil
       pthread_mutex_lock(mutex)
       busy -= 1
-      pthread_cond_broadcast(changed)
+      if busy == 0 { pthread_cond_signal(finished) }
       pthread_mutex_unlock(mutex)
     }
   }
@@ -119,8 +123,10 @@ final class WorkerTeam: @unchecked Sendable {
   deinit {
     precondition(threads.isEmpty, "a team that was not ended")
     pthread_cond_destroy(changed)
+    pthread_cond_destroy(finished)
     pthread_mutex_destroy(mutex)
     changed.deallocate()
+    finished.deallocate()
     mutex.deallocate()
   }
 }

@@ -76,3 +76,14 @@ public enum MachineMemory {
     return nil
   }
 }
+
+extension MachineMemory {
+  /// Refuses what needs more bytes than there are: allocating them would end the process without a word.
+  static func require(_ bytes: Double, for purpose: String, _ remedy: String) throws(RunError) {
+    let free = Double(available)
+    guard bytes > free else { return }
+    func gibibytes(_ bytes: Double) -> String { "\((bytes / 0x1p30 * 10).rounded() / 10) GiB" }
+    throw RunError(
+      .refused, "\(purpose) needs \(gibibytes(bytes)) of memory, and \(gibibytes(free)) are free; \(remedy)")
+  }
+}

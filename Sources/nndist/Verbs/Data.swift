@@ -173,5 +173,5 @@ private final class DownloadProgress: @unchecked Sendable {
 
   private func clear() { if isatty(STDERR_FILENO) == 1 { put("\r\u{1B}[K") } }
 
-  private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func put(_ text: String) { Output.errorText(text) }
 }
