@@ -106,7 +106,7 @@ struct BenchTests {
     "A steady step allocates nothing",
     arguments: [
       ["--model", "mlp"], ["--model", "cnn", "--batch", "4"], ["--model", "gpt", "--batch", "2"],
-      ["--model", "mlp", "--ranks", "2"], ["--model", "mlp", "--set", "compute.threads=2"],
+      ["--model", "mlp", "--set", "compute.threads=2"],
       ["--model", "mlp", "--set", "training={shards: 7, accumulate: 2, clip: 1, batch: 35}"],
       ["--model", "mlp", "--set", "optimizer=lars"], ["--model", "mlp", "--backend", "openblas"],
     ])

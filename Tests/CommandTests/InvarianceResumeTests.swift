@@ -112,6 +112,18 @@ struct InvarianceResumeTests {
     #expect(try tool.text("new/log.txt").contains("no usable checkpoint"))
   }
 
+  @Test("a run whose shards are its ranks does not go on with other ranks")
+  func otherShards() throws {
+    let tool = try CommandLineTool()
+    let text = CommandLineTool.digits.replacingOccurrences(of: ", shards: 4", with: "")
+    try tool.write(text, to: "a.yaml")
+    try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "2", "--quiet").expectSuccess()
+    try FileManager.default.removeItem(atPath: tool.path("run/result.json"))
+    try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "3", "--resume", "--quiet")
+      .expectFailure(3, "2 shards", "3", "training.shards")
+    try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "2", "--resume", "--quiet").expectSuccess()
+  }
+
   @Test("metrics have a line for every step and evaluation, with numbers that make sense")
   func metricsMakeSense() throws {
     let tool = try Experiments.folder()

@@ -60,7 +60,6 @@ final class ShardedGradients {
     try strategy.prepare(
       ExchangePlan(
         communicator: communicator, tree: tree, layout: layout, buckets: buckets.ranges, scalars: block.count))
-    let threads = prepared.experiment.compute.threads
     failures = .allocate(capacity: threads)
     failures.initialize(repeating: nil)
     team = try WorkerTeam(count: threads)
