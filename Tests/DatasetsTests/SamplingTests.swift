@@ -49,28 +49,6 @@ struct SamplerTests {
     #expect(Sampler.chunks(of: 7, size: 3) == [0..<3, 3..<6, 6..<7])
     #expect(Sampler.chunks(of: 0, size: 3).isEmpty)
   }
-
-  @Test("a rank's requests are its shards of each batch, whatever the ranks", arguments: [1, 2, 3])
-  func requests(ranks: Int) {
-    let sampler = Sampler(count: 50, batch: 16, shards: 4, seed: 2)
-    for rank in 0..<ranks {
-      let shards = (rank * 4 / ranks)..<((rank + 1) * 4 / ranks)
-      let requests = RequestSequence(sampler, shards: shards, batches: 2..<9)
-      var index = 0
-      for global in 2..<9 {
-        let (epoch, batch) = sampler.position(global)
-        for shard in shards {
-          let request = requests(index)
-          #expect(request?.epoch == UInt64(epoch))
-          #expect(
-            request.map { Array($0.samples) }
-              == Array(sampler.order(epoch: epoch)[sampler.range(batch: batch, shard: shard)]))
-          index += 1
-        }
-      }
-      #expect(requests(index) == nil)
-    }
-  }
 }
 
 @Suite("Batches and prefetching")
@@ -102,13 +80,20 @@ struct PrefetchTests {
   @Test("prefetching equals direct reading, in order", arguments: [1, 2, 5])
   func order(depth: Int) throws {
     let sampler = Sampler(count: 40, batch: 12, shards: 3, seed: 4)
-    let requests = RequestSequence(sampler, shards: 1..<3, batches: 0..<9)
-    let direct = RequestSequence(sampler, shards: 1..<3, batches: 0..<9)
-    let prefetcher = try Prefetcher(source, capacity: sampler.largestShard, depth: depth) { requests($0) }
+    let requests = (0..<9).flatMap { global in
+      let (epoch, batch) = sampler.position(global)
+      return (1..<3).map { shard in
+        BatchRequest(
+          samples: sampler.order(epoch: epoch)[sampler.range(batch: batch, shard: shard)], epoch: UInt64(epoch))
+      }
+    }
+    let prefetcher = try Prefetcher(source, capacity: sampler.largestShard, depth: depth) {
+      $0 < requests.count ? requests[$0] : nil
+    }
     let expected = Batch(capacity: sampler.largestShard, of: source)
     var index = 0
     while let batch = try prefetcher.next() {
-      let request = try #require(direct(index))
+      let request = requests[index]
       expected.fill(from: source, samples: request.samples, epoch: request.epoch)
       #expect(bits(batch) == bits(expected))
       prefetcher.recycle(batch)

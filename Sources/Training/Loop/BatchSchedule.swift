@@ -43,7 +43,7 @@ public struct BatchSchedule: Sendable, Hashable {
 }
 
 /// The shard batches of one worker in the order in which it computes them: by step, shard, batch of the step.
-final class StepRequests: Sendable {
+package final class StepRequests: Sendable {
   private struct Cursor {
     var step: Int
     var shard = 0
@@ -57,14 +57,14 @@ final class StepRequests: Sendable {
   private let cursor: Mutex<Cursor>
 
   /// The requests of `shards` from step `first` on; they never end.
-  init(_ schedule: BatchSchedule, shards: Range<Int>, first: Int) {
+  package init(_ schedule: BatchSchedule, shards: Range<Int>, first: Int) {
     self.schedule = schedule
     self.shards = shards
     cursor = Mutex(Cursor(step: first))
   }
 
   /// The next request; called in order.
-  func next() -> BatchRequest? {
+  package func next() -> BatchRequest? {
     if shards.isEmpty { return nil }
     return cursor.withLock { cursor in
       let epoch = schedule.epoch(cursor.step)
