@@ -1,12 +1,12 @@
 /// A number type that ranks can exchange and reduce.
 public enum ElementType: UInt8, Sendable, CaseIterable {
-  case float, double, uint8, int8, int16, int32, int64
+  case float, double, uint8, int8, int16, int32, int64, bfloat16
 
   /// Bytes of one element.
   public var stride: Int {
     switch self {
     case .uint8, .int8: 1
-    case .int16: 2
+    case .int16, .bfloat16: 2
     case .float, .int32: 4
     case .double, .int64: 8
     }
@@ -22,6 +22,7 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
     case .int16: "Int16"
     case .int32: "Int32"
     case .int64: "Int64"
+    case .bfloat16: "BFloat16"
     }
   }
 }

@@ -62,6 +62,15 @@ extension Communicator {
         input, sendParts: .listed(sendCounts), into: output, receiveParts: .listed(receiveCounts), ranks: size))
   }
 
+  /// Adds the blocks that all ranks bring, in the order of `tree`. Then the first block of every rank holds the sum; its
+  /// other blocks are used up. With kᵣ blocks, rank r sends kᵣ·(n − nᵣ) + (p−1)·nᵣ, where nᵣ is its part of the n elements,
+  /// spread evenly in whole cache lines of 16. What `blocks` points to stays valid until the call has ended.
+  public func treeReduce(
+    _ blocks: UnsafeBufferPointer<UnsafeMutablePointer<Float>>, count: Int, tree: ReductionTree
+  ) throws(CommunicationError) {
+    try perform(.treeReduce(blocks, count: count, tree: tree))
+  }
+
   /// Sends a message. It may return only when the other rank receives: two ranks that exchange use `startSend`.
   /// Messages between two ranks with one tag arrive in order; their counts and types must agree. Sends n.
   public func send<T: Communicable>(
@@ -78,59 +87,74 @@ extension Communicator {
   }
 }
 
+// A label, such as the number of a bucket, is the same on every rank; it stands in messages and ledgers.
 extension Communicator {
   /// Starts `barrier`.
-  public func startBarrier() throws(CommunicationError) -> Request { try start(.barrier) }
+  public func startBarrier(label: Int = Exchange.unlabelled) throws(CommunicationError) -> Request {
+    try start(.barrier.labelled(label))
+  }
 
   /// Starts `broadcast`.
   public func startBroadcast<T: Communicable>(
-    _ buffer: UnsafeMutableBufferPointer<T>, root: Int
+    _ buffer: UnsafeMutableBufferPointer<T>, root: Int, label: Int = Exchange.unlabelled
   ) throws(CommunicationError) -> Request {
-    try start(.broadcast(buffer, root: root))
+    try start(.broadcast(buffer, root: root).labelled(label))
   }
 
   /// Starts `allReduce`.
   public func startAllReduce<T: Communicable>(
-    _ buffer: UnsafeMutableBufferPointer<T>, _ reduction: Reduction
+    _ buffer: UnsafeMutableBufferPointer<T>, _ reduction: Reduction, label: Int = Exchange.unlabelled
   ) throws(CommunicationError) -> Request {
-    try start(.allReduce(buffer, reduction, ranks: size))
+    try start(.allReduce(buffer, reduction, ranks: size).labelled(label))
   }
 
   /// Starts `reduceScatter`.
   public func startReduceScatter<T: Communicable>(
-    _ input: UnsafeBufferPointer<T>, into output: UnsafeMutableBufferPointer<T>, counts: [Int], _ reduction: Reduction
+    _ input: UnsafeBufferPointer<T>, into output: UnsafeMutableBufferPointer<T>, counts: [Int], _ reduction: Reduction,
+    label: Int = Exchange.unlabelled
   ) throws(CommunicationError) -> Request {
-    try start(.reduceScatter(input, into: output, parts: .listed(counts), reduction, ranks: size))
+    try start(.reduceScatter(input, into: output, parts: .listed(counts), reduction, ranks: size).labelled(label))
   }
 
   /// Starts `allGather`.
   public func startAllGather<T: Communicable>(
-    _ input: UnsafeBufferPointer<T>, into output: UnsafeMutableBufferPointer<T>, counts: [Int]
+    _ input: UnsafeBufferPointer<T>, into output: UnsafeMutableBufferPointer<T>, counts: [Int],
+    label: Int = Exchange.unlabelled
   ) throws(CommunicationError) -> Request {
-    try start(.allGather(input, into: output, parts: .listed(counts), ranks: size))
+    try start(.allGather(input, into: output, parts: .listed(counts), ranks: size).labelled(label))
   }
 
   /// Starts `allToAll`.
   public func startAllToAll<T: Communicable>(
     _ input: UnsafeBufferPointer<T>, sendCounts: [Int], into output: UnsafeMutableBufferPointer<T>,
-    receiveCounts: [Int]
+    receiveCounts: [Int], label: Int = Exchange.unlabelled
   ) throws(CommunicationError) -> Request {
     try start(
       .allToAll(
-        input, sendParts: .listed(sendCounts), into: output, receiveParts: .listed(receiveCounts), ranks: size))
+        input, sendParts: .listed(sendCounts), into: output, receiveParts: .listed(receiveCounts), ranks: size
+      )
+      .labelled(label))
+  }
+
+  /// Starts `treeReduce`.
+  public func startTreeReduce(
+    _ blocks: UnsafeBufferPointer<UnsafeMutablePointer<Float>>, count: Int, tree: ReductionTree,
+    label: Int = Exchange.unlabelled
+  ) throws(CommunicationError) -> Request {
+    try start(.treeReduce(blocks, count: count, tree: tree).labelled(label))
   }
 
   /// Starts `send`.
   public func startSend<T: Communicable>(
-    _ buffer: UnsafeBufferPointer<T>, to rank: Int, tag: Int = 0
+    _ buffer: UnsafeBufferPointer<T>, to rank: Int, tag: Int = 0, label: Int = Exchange.unlabelled
   ) throws(CommunicationError) -> Request {
-    try start(.send(buffer, to: rank, tag: tag))
+    try start(.send(buffer, to: rank, tag: tag).labelled(label))
   }
 
   /// Starts `receive`.
   public func startReceive<T: Communicable>(
-    _ buffer: UnsafeMutableBufferPointer<T>, from rank: Int, tag: Int = 0
+    _ buffer: UnsafeMutableBufferPointer<T>, from rank: Int, tag: Int = 0, label: Int = Exchange.unlabelled
   ) throws(CommunicationError) -> Request {
-    try start(.receive(buffer, from: rank, tag: tag))
+    try start(.receive(buffer, from: rank, tag: tag).labelled(label))
   }
 }

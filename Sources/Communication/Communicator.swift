@@ -21,6 +21,8 @@ public protocol Communicator: AnyObject, Sendable {
   var size: Int { get }
   /// Requests that this rank started and has not waited for.
   var pending: Int { get }
+  /// Bytes that were moved between processes on behalf of this rank so far, in all groups; 0 for ranks as threads.
+  var wireBytes: Int { get }
 
   /// Starts a call and returns without waiting for other ranks.
   func start(_ exchange: Exchange) throws(CommunicationError) -> Request
@@ -32,6 +34,9 @@ public protocol Communicator: AnyObject, Sendable {
   func perform(_ exchange: Exchange) throws(CommunicationError)
   /// Groups the ranks that give the same color, numbered by key, then by rank. Collective; every rank gets its group.
   func split(color: Int, key: Int) throws(CommunicationError) -> any Communicator
+  /// Zeroed memory, aligned to a page, for what is exchanged often: a transport may exchange it without copying. Collective;
+  /// ranks may ask for different sizes.
+  func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory
 }
 
 /// A call under way: a plain value, because buffers are in flight on many buckets at once.
@@ -40,11 +45,14 @@ public struct Request: Sendable, Hashable {
   public let identifier: Int
   /// The call that was started.
   public let kind: Exchange.Kind
+  /// The label it was started with.
+  public let label: Int
 
   /// For transports.
-  public init(identifier: Int, kind: Exchange.Kind) {
+  public init(identifier: Int, of exchange: Exchange) {
     self.identifier = identifier
-    self.kind = kind
+    kind = exchange.kind
+    label = exchange.label
   }
 }
 
@@ -52,5 +60,10 @@ extension Communicator {
   /// Starts a call and waits for it.
   public func perform(_ exchange: Exchange) throws(CommunicationError) {
     try wait(start(exchange))
+  }
+
+  /// Memory of this process alone.
+  public func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory {
+    try CommunicatorMemory(zeroed: byteCount)
   }
 }

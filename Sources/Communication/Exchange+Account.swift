@@ -11,6 +11,9 @@ extension Exchange {
       let own = inputParts.count(of: rank)
       elements = inputCount - own + others * own
     case .reduceScatter, .allToAll: elements = inputCount - inputParts.count(of: rank)
+    case .treeReduce:
+      let own = inputParts.count(of: rank)
+      elements = blocks.count * (inputCount - own) + others * own
     case .allGather: elements = others * inputCount
     case .send: elements = rank == peer ? 0 : inputCount
     }
@@ -28,15 +31,19 @@ extension Exchange {
     switch kind {
     case .barrier, .receive: return 0
     case .broadcast: return rank == peer && outputCount > 0 ? others : 0
-    case .allReduce: return filled(inputParts) + (inputParts.count(of: rank) > 0 ? others : 0)
+    case .allReduce, .treeReduce: return filled(inputParts) + (inputParts.count(of: rank) > 0 ? others : 0)
     case .reduceScatter, .allToAll: return filled(inputParts)
     case .allGather: return inputCount > 0 ? others : 0
     case .send: return rank != peer && inputCount > 0 ? 1 : 0
     }
   }
 
-  /// The call in words, such as "all-reduce (sum) of 12 Float".
+  /// The call in words, such as "all-reduce (sum) of 12 Float" or "broadcast of 3 Int8 from rank 0 (bucket 7)".
   public func described(ranks: Int) -> String {
+    label < 0 ? unlabelledWords(ranks) : "\(unlabelledWords(ranks)) (bucket \(label))"
+  }
+
+  private func unlabelledWords(_ ranks: Int) -> String {
     switch kind {
     case .barrier: "barrier"
     case .broadcast: "broadcast of \(outputCount) \(type.name) from rank \(peer)"
@@ -46,22 +53,35 @@ extension Exchange {
     case .allToAll:
       "all-to-all of \(type.name), sending \(inputParts.described(ranks: ranks)) and receiving "
         + outputParts.described(ranks: ranks)
+    case .treeReduce: "tree-reduce of \(inputCount) \(type.name) in blocks of ranks \(tree?.blocks ?? [])"
     case .send: "send of \(inputCount) \(type.name) to rank \(peer), tag \(tag)"
     case .receive: "receive of \(outputCount) \(type.name) from rank \(peer), tag \(tag)"
     }
   }
 
-  /// Whether another rank's call of the same collective agrees with this one. All-to-all counts are compared pair by
-  /// pair elsewhere.
-  package func agrees(with other: Exchange, ranks: Int) -> Bool {
-    guard kind == other.kind, type == other.type else { return false }
+  /// Equal on ranks whose calls of a collective agree: made of all that has to be the same. All-to-all counts are compared
+  /// pair by pair elsewhere.
+  package func fingerprint(ranks: Int) -> Fingerprint {
+    var print = Fingerprint()
+    print.mix(Int(kind.rawValue))
+    print.mix(Int(type.rawValue))
+    print.mix(label)
     switch kind {
-    case .barrier, .allToAll, .send, .receive: return true
-    case .broadcast: return peer == other.peer && outputCount == other.outputCount
-    case .allReduce: return reduction == other.reduction && inputCount == other.inputCount
+    case .barrier, .allToAll, .send, .receive: break
+    case .broadcast:
+      print.mix(peer)
+      print.mix(outputCount)
+    case .allReduce:
+      print.mix(Int(reduction.rawValue))
+      print.mix(inputCount)
     case .reduceScatter:
-      return reduction == other.reduction && inputParts.isSame(as: other.inputParts, ranks: ranks)
-    case .allGather: return outputParts.isSame(as: other.outputParts, ranks: ranks)
+      print.mix(Int(reduction.rawValue))
+      for rank in 0..<ranks { print.mix(inputParts.count(of: rank)) }
+    case .allGather: for rank in 0..<ranks { print.mix(outputParts.count(of: rank)) }
+    case .treeReduce:
+      print.mix(inputCount)
+      if let tree { print.mix(tree.fingerprint) }
     }
+    return print
   }
 }

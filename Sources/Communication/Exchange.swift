@@ -4,7 +4,7 @@
 public struct Exchange: @unchecked Sendable {
   /// The calls there are.
   public enum Kind: UInt8, Sendable, CaseIterable {
-    case barrier, broadcast, allReduce, reduceScatter, allGather, allToAll, send, receive
+    case barrier, broadcast, allReduce, reduceScatter, allGather, allToAll, treeReduce, send, receive
 
     /// The name used in messages and ledgers.
     public var name: String {
@@ -15,6 +15,7 @@ public struct Exchange: @unchecked Sendable {
       case .reduceScatter: "reduce-scatter"
       case .allGather: "all-gather"
       case .allToAll: "all-to-all"
+      case .treeReduce: "tree-reduce"
       case .send: "send"
       case .receive: "receive"
       }
@@ -25,7 +26,8 @@ public struct Exchange: @unchecked Sendable {
   public let kind: Kind
   /// The type of every element in the buffers.
   public let type: ElementType
-  /// What this rank gives; the same memory as `output` for broadcast and all-reduce. Meaningless where empty.
+  /// What this rank gives; the same memory as `output` for broadcast, all-reduce and
+  /// tree-reduce. Meaningless where empty.
   public let input: UnsafeRawPointer
   /// Elements of `input`.
   public let inputCount: Int
@@ -33,7 +35,7 @@ public struct Exchange: @unchecked Sendable {
   public let output: UnsafeMutableRawPointer
   /// Elements of `output`.
   public let outputCount: Int
-  /// How `input` is cut by destination: reduce-scatter, all-to-all and all-reduce.
+  /// How `input` is cut by destination: reduce-scatter, all-to-all, all-reduce and tree-reduce.
   public let inputParts: Parts
   /// How `output` is cut by source: all-gather and all-to-all.
   public let outputParts: Parts
@@ -41,13 +43,21 @@ public struct Exchange: @unchecked Sendable {
   public let reduction: Reduction
   /// The root of a broadcast, the destination of a send, the source of a receive.
   public let peer: Int
-  /// The label that tells messages between two ranks apart.
+  /// Tells messages between two ranks apart.
   public let tag: Int
+  /// Every block of this rank for a tree-reduce, of `inputCount` elements each.
+  public let blocks: UnsafeBufferPointer<UnsafeMutablePointer<Float>>
+  /// The order of additions of a tree-reduce.
+  public let tree: ReductionTree?
+  /// What the call is for, such as the number of a bucket: the same on every rank, in messages and ledgers. Below zero
+  /// where it has none.
+  public private(set) var label = Exchange.unlabelled
 
   private init(
     _ kind: Kind, _ type: ElementType, input: UnsafeRawPointer?, inputCount: Int, output: UnsafeMutableRawPointer?,
     outputCount: Int, inputParts: Parts = .equal(0), outputParts: Parts = .equal(0), reduction: Reduction = .sum,
-    peer: Int = 0, tag: Int = 0
+    peer: Int = 0, tag: Int = 0, blocks: UnsafeBufferPointer<UnsafeMutablePointer<Float>> = .init(start: nil, count: 0),
+    tree: ReductionTree? = nil
   ) {
     self.kind = kind
     self.type = type
@@ -61,7 +71,22 @@ public struct Exchange: @unchecked Sendable {
     self.reduction = reduction
     self.peer = peer
     self.tag = tag
+    self.blocks = blocks
+    self.tree = tree
   }
+
+  /// The same call with a label.
+  public func labelled(_ label: Int) -> Exchange {
+    precondition(label >= Exchange.unlabelled && label < Exchange.labelLimit, "label \(label)")
+    var copy = self
+    copy.label = label
+    return copy
+  }
+
+  /// The label of a call that has none.
+  public static let unlabelled = -1
+  /// Labels lie below this.
+  public static let labelLimit = 1 << 16
 }
 
 // Each function below builds one call and checks what its caller can get wrong alone.
@@ -121,6 +146,16 @@ extension Exchange {
       outputCount: output.count, inputParts: sendParts, outputParts: receiveParts)
   }
 
+  /// Adds the blocks of all ranks in the order of a tree; every rank's first block gets the sum.
+  public static func treeReduce(
+    _ blocks: UnsafeBufferPointer<UnsafeMutablePointer<Float>>, count: Int, tree: ReductionTree
+  ) -> Exchange {
+    precondition(!blocks.isEmpty && count >= 0, "tree-reduce of \(blocks.count) blocks of \(count) elements")
+    return Exchange(
+      .treeReduce, .float, input: blocks[0], inputCount: count, output: blocks[0], outputCount: count,
+      inputParts: .lines(count, over: tree.blocks.count), blocks: blocks, tree: tree)
+  }
+
   /// A message to one rank.
   public static func send<T: Communicable>(_ buffer: UnsafeBufferPointer<T>, to rank: Int, tag: Int) -> Exchange {
     Exchange(
@@ -162,6 +197,10 @@ extension Exchange {
     case .allToAll:
       let (sent, received) = (inputParts.count(of: rank), outputParts.count(of: rank))
       precondition(sent == received, "all-to-all: a rank sends itself \(sent) elements and expects \(received)")
+    case .treeReduce:
+      let expected = tree?.blocks ?? []
+      precondition(expected.count == size, "tree-reduce: a tree of \(expected.count) ranks for \(size)")
+      precondition(expected[rank] == blocks.count, "tree-reduce: \(blocks.count) blocks, in the tree \(expected[rank])")
     case .barrier, .allReduce: break
     }
   }

@@ -1,4 +1,4 @@
-/// What a rank sent and how long it took, for one kind of call.
+/// What a rank sent and how long it took, for one kind of call or one label.
 public struct Meter: Sendable, Hashable {
   /// Calls started.
   public var calls = 0
@@ -12,14 +12,12 @@ public struct Meter: Sendable, Hashable {
   /// Nothing yet.
   public init() {}
 
-  /// The sums of two meters.
-  public static func + (a: Meter, b: Meter) -> Meter {
-    var sum = a
-    sum.calls += b.calls
-    sum.messages += b.messages
-    sum.bytes += b.bytes
-    sum.seconds += b.seconds
-    return sum
+  /// Adds each figure of another meter.
+  public static func += (sum: inout Meter, other: Meter) {
+    sum.calls += other.calls
+    sum.messages += other.messages
+    sum.bytes += other.bytes
+    sum.seconds += other.seconds
   }
 }
 
@@ -28,6 +26,8 @@ public struct Meter: Sendable, Hashable {
 /// `@unchecked Sendable`: belongs to the thread whose rank it is.
 public final class Ledger: @unchecked Sendable {
   private var meters = Array(repeating: Meter(), count: Exchange.Kind.allCases.count)
+  /// The meters of labelled calls, by label.
+  public private(set) var labels: [Meter] = []
 
   /// An empty ledger.
   public init() {}
@@ -36,22 +36,33 @@ public final class Ledger: @unchecked Sendable {
   public subscript(kind: Exchange.Kind) -> Meter { meters[Int(kind.rawValue)] }
 
   /// All kinds together.
-  public var total: Meter { meters.reduce(Meter(), +) }
+  public var total: Meter { meters.reduce(into: Meter(), +=) }
 
   /// Sets every meter to zero.
   public func clear() {
     for index in meters.indices { meters[index] = Meter() }
+    for label in labels.indices { labels[label] = Meter() }
   }
 
   func count(_ exchange: Exchange, rank: Int, size: Int) {
-    let index = Int(exchange.kind.rawValue)
-    meters[index].calls += 1
-    meters[index].messages += exchange.messagesSent(rank: rank, size: size)
-    meters[index].bytes += exchange.bytesSent(rank: rank, size: size)
+    var call = Meter()
+    call.calls = 1
+    call.messages = exchange.messagesSent(rank: rank, size: size)
+    call.bytes = exchange.bytesSent(rank: rank, size: size)
+    add(call, exchange.kind, exchange.label)
   }
 
-  func spend(_ kind: Exchange.Kind, since start: UInt64) {
-    meters[Int(kind.rawValue)].seconds += Double(monotonicNanoseconds() - start) * 1e-9
+  func spend(_ kind: Exchange.Kind, _ label: Int, since start: UInt64) {
+    var call = Meter()
+    call.seconds = Double(monotonicNanoseconds() - start) * 1e-9
+    add(call, kind, label)
+  }
+
+  private func add(_ call: Meter, _ kind: Exchange.Kind, _ label: Int) {
+    meters[Int(kind.rawValue)] += call
+    guard label >= 0 else { return }
+    while labels.count <= label { labels.append(Meter()) }
+    labels[label] += call
   }
 }
 
@@ -77,13 +88,15 @@ public final class MeteredCommunicator: Communicator, Sendable {
   public var size: Int { base.size }
   /// Requests that this rank started and has not waited for.
   public var pending: Int { base.pending }
+  /// Bytes that were moved between processes on behalf of this rank.
+  public var wireBytes: Int { base.wireBytes }
 
   /// Starts and counts a call.
   public func start(_ exchange: Exchange) throws(CommunicationError) -> Request {
     let began = monotonicNanoseconds()
     let request = try base.start(exchange)
     ledger.count(exchange, rank: base.rank, size: base.size)
-    ledger.spend(exchange.kind, since: began)
+    ledger.spend(exchange.kind, exchange.label, since: began)
     return request
   }
 
@@ -91,7 +104,7 @@ public final class MeteredCommunicator: Communicator, Sendable {
   public func test(_ request: Request) throws(CommunicationError) -> Bool {
     let began = monotonicNanoseconds()
     let finished = try base.test(request)
-    ledger.spend(request.kind, since: began)
+    ledger.spend(request.kind, request.label, since: began)
     return finished
   }
 
@@ -99,7 +112,7 @@ public final class MeteredCommunicator: Communicator, Sendable {
   public func wait(_ request: Request) throws(CommunicationError) {
     let began = monotonicNanoseconds()
     try base.wait(request)
-    ledger.spend(request.kind, since: began)
+    ledger.spend(request.kind, request.label, since: began)
   }
 
   /// Does and counts a call.
@@ -107,11 +120,16 @@ public final class MeteredCommunicator: Communicator, Sendable {
     let began = monotonicNanoseconds()
     try base.perform(exchange)
     ledger.count(exchange, rank: base.rank, size: base.size)
-    ledger.spend(exchange.kind, since: began)
+    ledger.spend(exchange.kind, exchange.label, since: began)
   }
 
   /// Groups the ranks that give the same color, numbered by key, then by rank.
   public func split(color: Int, key: Int) throws(CommunicationError) -> any Communicator {
     MeteredCommunicator(try base.split(color: color, key: key), ledger: ledger)
+  }
+
+  /// Memory for what is exchanged often.
+  public func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory {
+    try base.allocate(byteCount: byteCount)
   }
 }

@@ -6,13 +6,15 @@ public enum Parts: Sendable {
   case listed([Int])
   /// So many elements spread over so many ranks: rank r of p has elements ⌊nr/p⌋ … ⌊n(r+1)/p⌋−1.
   case even(Int, over: Int)
+  /// So many elements spread over so many ranks in whole cache lines of 16 Float; the last rank's may end early.
+  case lines(Int, over: Int)
 
   /// Elements of one rank's part.
   public func count(of rank: Int) -> Int {
     switch self {
     case .equal(let count): count
     case .listed(let counts): counts[rank]
-    case .even(let total, let ranks): total * (rank + 1) / ranks - total * rank / ranks
+    case .even, .lines: offset(of: rank + 1) - offset(of: rank)
     }
   }
 
@@ -25,13 +27,8 @@ public enum Parts: Sendable {
       for other in 0..<rank { sum += counts[other] }
       return sum
     case .even(let total, let ranks): return total * rank / ranks
+    case .lines(let total, let ranks): return min(total, (total + 15) / 16 * rank / ranks * 16)
     }
-  }
-
-  /// Whether both cut a buffer for `ranks` ranks alike.
-  package func isSame(as other: Parts, ranks: Int) -> Bool {
-    for rank in 0..<ranks where count(of: rank) != other.count(of: rank) { return false }
-    return true
   }
 
   /// The parts as words, such as "3 × 5" or "[1, 2, 3]".
@@ -39,7 +36,7 @@ public enum Parts: Sendable {
     switch self {
     case .equal(let count): "\(ranks) × \(count)"
     case .listed(let counts): "\(counts)"
-    case .even(let total, _): "\(total)"
+    case .even(let total, _), .lines(let total, _): "\(total)"
     }
   }
 }

@@ -1,7 +1,7 @@
 /// How values of several ranks become one.
 ///
 /// Every implementation folds element by element in rank order, ((x₀ ∘ x₁) ∘ x₂) ∘ …, so the bits of a result depend
-/// neither on the transport nor on who computed it.
+/// neither on the transport nor on who computed it. BFloat16 is folded in Float and rounded each time.
 public enum Reduction: UInt8, Sendable, CaseIterable {
   /// Addition; integers wrap around.
   case sum
@@ -36,6 +36,7 @@ extension Reduction {
     case .int16: fold(Int16.self, values, accumulator, count, valuesFirst)
     case .int32: fold(Int32.self, values, accumulator, count, valuesFirst)
     case .int64: fold(Int64.self, values, accumulator, count, valuesFirst)
+    case .bfloat16: fold(BFloat16.self, values, accumulator, count, valuesFirst)
     }
   }
 
@@ -78,11 +79,13 @@ extension Reduction {
 }
 
 /// The three operations, written so that the loops above vectorise for each concrete type.
-private protocol Foldable: Comparable, BitwiseCopyable {
+private protocol Foldable: BitwiseCopyable {
   static func sum(_ a: Self, _ b: Self) -> Self
+  static func lesser(_ a: Self, _ b: Self) -> Self
+  static func greater(_ a: Self, _ b: Self) -> Self
 }
 
-extension Foldable {
+extension Foldable where Self: Comparable {
   // `a != a` holds for NaN alone. Of equal values (−0 and +0) the second is taken, hence the care for the order above.
   @inline(__always) fileprivate static func lesser(_ a: Self, _ b: Self) -> Self { a < b || a != a ? a : b }
   @inline(__always) fileprivate static func greater(_ a: Self, _ b: Self) -> Self { a > b || a != a ? a : b }
@@ -103,3 +106,15 @@ extension Int8: Foldable {}
 extension Int16: Foldable {}
 extension Int32: Foldable {}
 extension Int64: Foldable {}
+
+extension BFloat16: Foldable {
+  @inline(__always) fileprivate static func sum(_ a: BFloat16, _ b: BFloat16) -> BFloat16 {
+    BFloat16(a.float + b.float)
+  }
+  @inline(__always) fileprivate static func lesser(_ a: BFloat16, _ b: BFloat16) -> BFloat16 {
+    a.float < b.float || a.float != a.float ? a : b
+  }
+  @inline(__always) fileprivate static func greater(_ a: BFloat16, _ b: BFloat16) -> BFloat16 {
+    a.float > b.float || a.float != a.float ? a : b
+  }
+}

@@ -26,6 +26,7 @@ extension Flight {
     case .allToAll:
       if phase == 0 { return try trade(largest) }
       isFinished = true
+    case .treeReduce: try addTree(largest)
     case .send:
       if phase > 0 { return isFinished = true }
       try send(
@@ -38,11 +39,11 @@ extension Flight {
     }
   }
 
-  private var stride: Int { exchange.type.stride }
-  private var channel: MPI_Comm { group.collectives }
+  var stride: Int { exchange.type.stride }
+  var channel: MPI_Comm { group.collectives }
 
   /// The other ranks, from the next higher one around.
-  private func eachOther(_ body: (Int) throws(CommunicationError) -> Void) throws(CommunicationError) {
+  func eachOther(_ body: (Int) throws(CommunicationError) -> Void) throws(CommunicationError) {
     for step in 1..<max(group.size, 1) { try body((group.rank + step) % group.size) }
   }
 
@@ -130,7 +131,7 @@ extension Flight {
   }
 
   /// Sends the own part to everyone and receives the parts of the others into `target`, by default the output.
-  private func gather(
+  func gather(
     _ own: UnsafeRawPointer, _ parts: Parts, _ largest: Int, into target: UnsafeMutableRawPointer? = nil
   ) throws(CommunicationError) {
     let target = target ?? exchange.output

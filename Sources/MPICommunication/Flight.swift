@@ -9,6 +9,8 @@ final class Flight {
   private(set) var exchange = Exchange.barrier
   private(set) var group: MPIGroup
   private(set) var tag: CInt = 0
+  /// Bytes given to MPI for others, in all exchanges so far.
+  private(set) var bytesSent = 0
   /// Phases done so far.
   var phase = 0
   /// Whether the last phase is done.
@@ -70,6 +72,7 @@ final class Flight {
       var request: MPI_Request? = nndist_mpi_no_request()
       let code = MPI_Isend(block + offset, CInt(piece), nndist_mpi_byte(), CInt(peer), tag, channel, &request)
       try check(code, "sending to rank \(peer)")
+      bytesSent += piece
       append(Message(request: request, peer: peer, expected: nil))
       offset += piece
     } while offset < bytes

@@ -23,6 +23,14 @@ final class FlightDeck {
     return count
   }
 
+  /// Bytes given to MPI for other ranks so far, in all groups.
+  var wireBytes: Int {
+    var bytes = 0
+    for flight in flights { bytes += flight.bytesSent }
+    for flight in spare { bytes += flight.bytesSent }
+    return bytes
+  }
+
   /// All exchanges that were not waited for, in words.
   var unfinished: [String] { flights.map(\.described) }
 
@@ -35,14 +43,14 @@ final class FlightDeck {
       tag = CInt(exchange.tag << 3 | Int(exchange.type.rawValue))
     } else {
       group.number += 1
-      tag = Signature(exchange).tag(number: group.number, largestTag: group.largestTag)
+      tag = group.signature.tag(exchange.fingerprint(ranks: group.size), number: group.number)
     }
     identifiers += 1
     let flight = spare.popLast() ?? Flight(group: group)
     flight.begin(exchange, group: group, identifier: identifiers, tag: tag)
     flights.append(flight)
     try remembering { () throws(CommunicationError) in try flight.advance(largest: largestMessage) }
-    return Request(identifier: identifiers, kind: exchange.kind)
+    return Request(identifier: identifiers, of: exchange)
   }
 
   /// Moves everything forward; whether this request is finished.
@@ -113,20 +121,13 @@ final class FlightDeck {
     let kind = flight.exchange.kind
     if kind == .send || kind == .receive { return }
     let group = flight.group
-    let own = Signature(flight.exchange)
-    // The flight knows its number only through its tag; a tag with another signature has the same upper bits.
-    let base = Int(flight.tag) - Int(own.tag(number: 0, largestTag: group.largestTag))
     for peer in flight.awaited {
-      for other in Signature.all where other != own {
-        let tag = CInt(base) + other.tag(number: 0, largestTag: group.largestTag)
-        var found: CInt = 0
-        var status = MPI_Status()
-        try check(MPI_Iprobe(CInt(peer), tag, group.collectives, &found, &status), "looking for messages")
-        if found != 0 {
-          throw CommunicationError(
-            .mismatch,
-            "ranks disagree: rank \(group.rank) called \(flight.described), rank \(peer) called \(other.described)")
-        }
+      var found: CInt = 0
+      var status = MPI_Status()
+      try check(MPI_Iprobe(CInt(peer), CInt(MPI_ANY_TAG), group.collectives, &found, &status), "looking for messages")
+      if found != 0, group.signature.areRivals(status.MPI_TAG, flight.tag) {
+        throw CommunicationError(
+          .mismatch, "ranks disagree: rank \(group.rank) called \(flight.described), rank \(peer) something else")
       }
     }
   }

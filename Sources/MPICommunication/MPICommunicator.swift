@@ -17,6 +17,8 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
   public var size: Int { group.size }
   /// Requests that this rank started and has not waited for.
   public var pending: Int { deck.pending(in: group) }
+  /// Bytes given to MPI for other ranks so far, in all groups of this process.
+  public var wireBytes: Int { deck.wireBytes }
 
   private let group: MPIGroup
   let deck: FlightDeck

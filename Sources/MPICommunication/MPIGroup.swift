@@ -12,7 +12,8 @@ final class MPIGroup {
   let collectives: MPI_Comm
   /// Carries messages between two ranks.
   let messages: MPI_Comm
-  let largestTag: Int
+  /// How collectives are told apart.
+  let signature: Signature
   /// Collectives started so far.
   var number = 0
 
@@ -26,8 +27,9 @@ final class MPIGroup {
     rank = Int(number)
     try check(MPI_Comm_size(collectives, &number), "asking for the number of ranks")
     size = Int(number)
-    largestTag = Int(nndist_mpi_largest_tag())
+    let largestTag = Int(nndist_mpi_largest_tag())
     precondition(largestTag >= Exchange.tagLimit * 8 - 1, "MPI's largest tag is \(largestTag)")
+    signature = Signature(largestTag: largestTag)
   }
 
   private static func pair(

@@ -2,53 +2,25 @@ import Communication
 
 /// The tags of a collective's messages: its number, and what it is.
 ///
-/// Because the call stands in the tag, messages of calls that contradict each other never meet, and a rank that waits
-/// in vain can look for what its peer has sent instead.
-struct Signature: Equatable {
-  let kind: Exchange.Kind
-  let type: ElementType
-  let reduction: Reduction
+/// Because the call stands in the tag, messages of calls that contradict each other do not meet: neither is taken for the
+/// other, and both ranks wait, until they find out what the other called.
+struct Signature {
+  /// Bits of the tag that say what the call is; the others number it.
+  private let bits: Int
+  private let numbers: Int
 
-  init(_ exchange: Exchange) {
-    kind = exchange.kind
-    type = exchange.type
-    reduction = exchange.reduction
+  /// For tags up to `largestTag`, at least 2¹⁹ − 1.
+  init(largestTag: Int) {
+    let available = Int.bitWidth - (largestTag + 1).leadingZeroBitCount - 1
+    bits = min(20, available - 10)
+    numbers = 1 << (available - bits)
   }
 
-  private init(_ kind: Exchange.Kind, _ type: ElementType, _ reduction: Reduction) {
-    self.kind = kind
-    self.type = type
-    self.reduction = reduction
+  /// The tag of the n-th collective; numbers wrap around.
+  func tag(_ call: Fingerprint, number: Int) -> CInt {
+    CInt((number % numbers) << bits | Int(call.value & (1 << UInt64(bits) - 1)))
   }
 
-  /// Every signature a collective can have.
-  static let all: [Signature] = {
-    var all: [Signature] = [Signature(.barrier, .uint8, .sum)]
-    for type in ElementType.allCases {
-      for kind in [Exchange.Kind.broadcast, .allGather, .allToAll] { all.append(Signature(kind, type, .sum)) }
-      for reduction in Reduction.allCases {
-        all.append(Signature(.allReduce, type, reduction))
-        all.append(Signature(.reduceScatter, type, reduction))
-      }
-    }
-    return all
-  }()
-
-  private static let bits = 8
-  private var code: Int { Int(kind.rawValue) << 5 | Int(type.rawValue) << 2 | Int(reduction.rawValue) }
-
-  /// The tag of the n-th collective; numbers wrap around at what `largestTag` leaves room for.
-  func tag(number: Int, largestTag: Int) -> CInt {
-    let numbers = (largestTag + 1) >> Signature.bits
-    return CInt((number % numbers) << Signature.bits | code)
-  }
-
-  /// "all-reduce (sum) of Float".
-  var described: String {
-    switch kind {
-    case .barrier: "barrier"
-    case .allReduce, .reduceScatter: "\(kind.name) (\(reduction.name)) of \(type.name)"
-    default: "\(kind.name) of \(type.name)"
-    }
-  }
+  /// Whether two tags have one number and are of different calls.
+  func areRivals(_ a: CInt, _ b: CInt) -> Bool { a != b && a >> CInt(bits) == b >> CInt(bits) }
 }

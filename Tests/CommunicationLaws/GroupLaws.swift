@@ -69,6 +69,35 @@ extension Law {
       try expect(broadcast == sent, "rank \(rank): broadcast \(broadcast) bytes, not \(sent)")
       try expect(metered.ledger[.barrier].calls == 1, "rank \(rank): the group's barrier was not counted")
       try expect(metered.ledger.total.bytes == meter.bytes + sent, "rank \(rank): total \(metered.ledger.total.bytes)")
+      try expect(metered.ledger.labels.isEmpty, "rank \(rank): a label that no call had")
+      try metered.wait(try metered.startBarrier(label: 2))
+      let calls = metered.ledger.labels.map(\.calls)
+      try expect(calls == [0, 0, 1], "rank \(rank): calls by label \(calls)")
+    },
+    Law(name: "memory of a communicator is zeroed, aligned, and can be exchanged") { communicator in
+      for count in [0, 1, 5_000] {
+        let memory = try communicator.allocate(byteCount: 4 * count)
+        let scalars = UnsafeMutableBufferPointer(
+          start: memory.base.bindMemory(to: Int32.self, capacity: count), count: count)
+        let what = "rank \(communicator.rank): \(4 * count) bytes"
+        try expect(memory.byteCount == 4 * count, "\(what) became \(memory.byteCount)")
+        try expect(UInt(bitPattern: memory.base) % 64 == 0, "\(what) at \(memory.base)")
+        try expect(scalars.allSatisfy { $0 == 0 }, "\(what) are not zero")
+        for index in 0..<count { scalars[index] = Int32(index + communicator.rank) }
+        try communicator.allReduce(scalars, .maximum)
+        for index in 0..<count {
+          try expect(scalars[index] == Int32(index + communicator.size - 1), "\(what): \(scalars[index]) at \(index)")
+        }
+        withExtendedLifetime(memory) {}
+      }
+    },
+    Law(name: "what the wire carried never decreases, and is at least what was sent") { communicator in
+      let block = Block<Int16>(3_000) { Int16.value(rank: communicator.rank, index: $0) }
+      let before = communicator.wireBytes
+      if communicator.size > 1, communicator.rank == 0 { try communicator.send(block.constant, to: 1) }
+      if communicator.rank == 1 { try communicator.receive(block.buffer, from: 0) }
+      let moved = communicator.wireBytes - before
+      try expect(moved == 0 || (communicator.rank == 0 && moved >= 6_000), "rank \(communicator.rank): \(moved) bytes")
     },
   ]
 }

@@ -59,6 +59,28 @@ extension Sample where Self: BinaryFloatingPoint {
   }
 }
 
+extension BFloat16: Sample {
+  static func value(rank: Int, index: Int) -> BFloat16 { nearest(Float.value(rank: rank, index: index)) }
+  static func areSameBits(_ a: BFloat16, _ b: BFloat16) -> Bool {
+    a.bits == b.bits || a.float.isNaN && b.float.isNaN
+  }
+  static func combined(_ a: BFloat16, _ b: BFloat16, _ reduction: Reduction) -> BFloat16 {
+    nearest(Float.combined(a.float, b.float, reduction))
+  }
+
+  /// The nearer of the two neighbours, by their distances.
+  private static func nearest(_ value: Float) -> BFloat16 {
+    if value.isNaN || value.isInfinite { return BFloat16(bits: UInt16(value.bitPattern >> 16)) }
+    let below = BFloat16(bits: UInt16(value.bitPattern >> 16))
+    let above = BFloat16(bits: below.bits + 1)
+    let (x, low) = (Double(value), Double(below.float))
+    // Beyond the largest number, the next would be ±2¹²⁸.
+    let high = above.float.isInfinite ? (value < 0 ? -0x1p128 : 0x1p128) : Double(above.float)
+    let (down, up) = (abs(x - low), abs(high - x))
+    return down < up || (down == up && below.bits % 2 == 0) ? below : above
+  }
+}
+
 extension Float: Sample {}
 extension Double: Sample {}
 extension UInt8: Sample {}
@@ -70,7 +92,7 @@ extension Int64: Sample {}
 /// Calls `body` with each element type.
 func eachType(_ body: (any Sample.Type) throws -> Void) rethrows {
   let types: [any Sample.Type] = [
-    Float.self, Double.self, UInt8.self, Int8.self, Int16.self, Int32.self, Int64.self,
+    Float.self, Double.self, UInt8.self, Int8.self, Int16.self, Int32.self, Int64.self, BFloat16.self,
   ]
   for type in types { try body(type) }
 }
@@ -94,6 +116,7 @@ final class Block<T: Sample> {
 
   subscript(index: Int) -> T { all[index] }
   var buffer: UnsafeMutableBufferPointer<T> { UnsafeMutableBufferPointer(rebasing: all[0..<count]) }
+  var base: UnsafeMutablePointer<T> { all.baseAddress! }
   var constant: UnsafeBufferPointer<T> { UnsafeBufferPointer(buffer) }
 
   func checkGuard(_ what: @autoclosure () -> String) throws {

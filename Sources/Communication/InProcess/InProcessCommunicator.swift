@@ -13,6 +13,8 @@ public final class InProcessCommunicator: Communicator, @unchecked Sendable {
   public var size: Int { group.size }
   /// Requests that this rank started and has not waited for.
   public var pending: Int { thread.pending(in: group) }
+  /// No bytes: ranks share one process.
+  public var wireBytes: Int { 0 }
 
   private let group: InProcessGroup
   private let thread: RankThread

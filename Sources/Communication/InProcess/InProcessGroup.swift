@@ -123,7 +123,7 @@ final class InProcessGroup: @unchecked Sendable {
     switch exchange.kind {
     case .send: agree = exchange.type == call.type && exchange.inputCount == call.outputCount
     case .receive: agree = exchange.type == call.type && exchange.outputCount == call.inputCount
-    default: agree = exchange.agrees(with: call, ranks: size)
+    default: agree = exchange.fingerprint(ranks: size) == call.fingerprint(ranks: size)
     }
     return agree ? nil : mismatch(meeting, (other, call), (slot, exchange))
   }

@@ -18,6 +18,8 @@ final class Meeting: @unchecked Sendable {
   var key: Key
   /// The error with which every participant's call ends, once they disagreed.
   private(set) var refusal: CommunicationError?
+  /// The blocks of all ranks for a tree-reduce, in the order of its tree; grows to the most ever brought.
+  private var blocks: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>> = .init(start: nil, count: 0)
   /// Participants that will not look at the meeting again; guarded by the group's lock.
   var released = 0
 
@@ -38,6 +40,8 @@ final class Meeting: @unchecked Sendable {
     posted = Array(repeating: nil, count: participants.count)
   }
 
+  deinit { blocks.deallocate() }
+
   /// Makes a finished collective's meeting ready for another.
   func reset(key: Key) {
     self.key = key
@@ -54,7 +58,20 @@ final class Meeting: @unchecked Sendable {
   /// Adds a call; under the group's lock.
   func post(_ exchange: Exchange, slot: Int) {
     posted[slot] = exchange
+    if let tree = exchange.tree { bring(exchange.blocks, slot, tree) }
     arrived.add(1, ordering: .acquiringAndReleasing)
+  }
+
+  private func bring(
+    _ own: UnsafeBufferPointer<UnsafeMutablePointer<Float>>, _ slot: Int, _ tree: ReductionTree
+  ) {
+    if blocks.count < tree.count {
+      let larger = UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>>.allocate(capacity: tree.count)
+      larger.initialize(repeating: own[0])
+      blocks.deallocate()
+      blocks = larger
+    }
+    for (index, block) in own.enumerated() { blocks[tree.firstBlocks[slot] + index] = block }
   }
 
   /// Ends the meeting for everyone; under the group's lock.
@@ -99,6 +116,7 @@ final class Meeting: @unchecked Sendable {
     case .allToAll: collect(slot, mine)
     case .allReduce: combine(slot, mine)
     case .reduceScatter: scatter(slot, mine)
+    case .treeReduce: addUp(slot, mine)
     }
   }
 
@@ -142,6 +160,22 @@ final class Meeting: @unchecked Sendable {
         copy(from: first + offset, to: other.output + offset, bytes: block * stride)
       }
       done += block
+    }
+  }
+
+  /// Adds this rank's part of all blocks into block 0, then copies it to the others' first blocks: no one else touches that
+  /// part.
+  private func addUp(_ slot: Int, _ mine: Exchange) {
+    guard let tree = mine.tree, let blocks = UnsafePointer(blocks.baseAddress) else { return }
+    let end = mine.inputParts.offset(of: slot + 1)
+    var start = mine.inputParts.offset(of: slot)
+    while start < end {
+      let count = min(ReductionTree.chunk, end - start)
+      tree.add(blocks, from: start, count: count)
+      for rank in 1..<max(posted.count, 1) {
+        (blocks[tree.firstBlocks[rank]] + start).update(from: blocks[0] + start, count: count)
+      }
+      start += count
     }
   }
 

@@ -77,7 +77,7 @@ final class RankThread: @unchecked Sendable {
       InFlight(
         identifier: nextIdentifier, meeting: meeting, slot: slot, group: group, exchange: exchange,
         contributed: false))
-    return Request(identifier: nextIdentifier, kind: exchange.kind)
+    return Request(identifier: nextIdentifier, of: exchange)
   }
 
   /// Moves everything forward; whether this request is finished.
