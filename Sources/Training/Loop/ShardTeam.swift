@@ -1,0 +1,166 @@
+import Communication
+import Datasets
+import Layers
+import Strategies
+import Tensors
+
+/// The threads of a rank and what they compute: the gradients of its shards.
+final class ShardTeam {
+  /// What a block of gradients holds.
+  let block: GradientBlock
+  /// The threads of this rank.
+  let team: WorkerTeam
+  /// What each thread computes; there once training has begun.
+  private(set) var workers: [Worker] = []
+  /// The plans of the workers.
+  let library: ProgramLibrary
+  /// Ranges of a block that are exchanged one by one.
+  let buckets: Buckets
+  /// The blocks that a step leaves: sums of subtrees, or gradients of single shards; always in the same memory.
+  let blocks: [Storage]
+  private let prepared: PreparedExperiment
+  private let schedule: BatchSchedule
+  /// Each worker's shards, with their pieces and the blocks of those.
+  private let parts: [(shards: Range<Int>, pieces: [Range<Int>], sums: [Storage])]
+  private let memory: CommunicatorMemory
+  /// What the threads work on and what they leave: kept from step to step, so that a step allocates nothing.
+  private var step: Worker.Step?
+  private let pieces: [Storage]
+  private let failures: UnsafeMutableBufferPointer<RunError?>
+  private lazy var computation: (Int) -> Void = { [unowned self] member in compute(member) }
+  private lazy var merging: (Int) -> Void = { [unowned self] member in merge(member) }
+  private let mergeParts: [Range<Int>]
+  /// How sums of workers become sums of this rank's subtrees: additions among the pieces from `first` on.
+  private let merges: [(first: Int, additions: [(to: Int, from: Int)])]
+
+  /// Records the programs and makes room for gradients.  All ranks call it together.
+  init(
+    _ prepared: PreparedExperiment, _ tree: ShardTree, _ schedule: BatchSchedule, grain: GradientGrain,
+    evaluationSizes: [Int], _ communicator: any Communicator
+  ) throws {
+    self.prepared = prepared
+    self.schedule = schedule
+    let layout = prepared.model.layout
+    let block = GradientBlock(layout)
+    self.block = block
+    let sizes = schedule.shardSizes
+    let threads = prepared.experiment.compute.threads
+    library = ProgramLibrary(
+      prepared.model, prepared.objective, prepared.experiment.learning, prepared.compute, training: sizes,
+      evaluation: evaluationSizes)
+    buckets = Buckets(
+      layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count,
+      scalars: prepared.experiment.training.bucket)
+    let needed = library.poolBytes
+    try Agreement.together(communicator) { () throws(RunError) in
+      try MachineMemory.require(
+        Double(needed) * Double(threads), for: "the activations of \(sizes[0]) samples on each of \(threads) threads",
+        "lower training.batch or training.evaluation-batch, or raise training.shards")
+    }
+    func pieces(_ shards: Range<Int>) -> [Range<Int>] {
+      switch grain {
+      case .subtrees: tree.subtrees(in: shards)
+      case .shards: shards.map { $0..<$0 + 1 }
+      }
+    }
+    let held = (0..<threads).map { member in
+      tree.shards(of: communicator.rank * threads + member, parts: communicator.size * threads)
+    }
+    let stride = (block.count + 15) / 16 * 16
+    let memory = try communicator.allocate(byteCount: 4 * stride * held.reduce(0) { $0 + pieces($1).count })
+    self.memory = memory
+    var used = 0
+    parts = held.map { shards in
+      let pieces = pieces(shards)
+      let sums = pieces.map { _ in
+        defer { used += stride }
+        return Storage(wrapping: memory.base.assumingMemoryBound(to: Float.self) + used, count: block.count)
+      }
+      return (shards, pieces, sums)
+    }
+    let ranges = parts.flatMap(\.pieces)
+    let sums = parts.flatMap(\.sums)
+    merges = pieces(tree.shards(of: communicator.rank, parts: communicator.size)).map { piece in
+      let inside = ranges.filter { $0.clamped(to: piece) == $0 }
+      return (ranges.firstIndex(of: inside[0]) ?? 0, tree.additions(of: inside, into: piece))
+    }
+    self.pieces = sums
+    blocks = merges.map { sums[$0.first] }
+    failures = .allocate(capacity: threads)
+    failures.initialize(repeating: nil)
+    team = try WorkerTeam(count: threads)
+    mergeParts = team.parts(of: block.count)
+  }
+
+  deinit {
+    team.end()
+    failures.deinitialize()
+    failures.deallocate()
+  }
+
+  /// Makes the workers, which start reading the samples of step `first`.
+  func begin(at first: Int) throws {
+    let (source, schedule) = (prepared.dataset.training, schedule)
+    try begin { shards throws(DataError) in
+      let requests = StepRequests(schedule, shards: shards, first: first)
+      return try Prefetcher(source, capacity: schedule.sampler.largestShard) { _ in requests.next() }
+    }
+  }
+
+  /// Makes the workers; `supply` says where the batches of some shards come from.
+  func begin(supply: (Range<Int>) throws(DataError) -> any BatchSupply) throws {
+    workers = try parts.map { part in
+      Worker(
+        shards: part.shards, pieces: part.pieces, sums: part.sums, library,
+        supply: part.shards.isEmpty ? nil : try supply(part.shards))
+    }
+  }
+
+  /// Computes the gradients of a step into `blocks`.  `ready` is told, in order, of each bucket that is final in all of
+  /// them, during the last batch where one thread computes; `poll` is called between operations.
+  func compute(
+    _ step: Worker.Step, ready: (_ bucket: Int) throws(CommunicationError) -> Void,
+    poll: () throws(CommunicationError) -> Void
+  ) throws {
+    if workers.count == 1 {
+      var next = 0
+      let buckets = buckets
+      return try workers[0].computeGradients(step) { (done, complete) throws(CommunicationError) in
+        while next < buckets.ranges.count, done >= buckets.ready[next] {
+          complete(buckets.ranges[next])
+          try ready(next)
+          next += 1
+        }
+        try poll()
+      }
+    }
+    self.step = step
+    team.runStored(computation)
+    for failure in failures { if let failure { throw failure } }
+    if mergeParts.count > 1 { team.runStored(merging) } else { merge(0) }
+    for bucket in buckets.ranges.indices {
+      try ready(bucket)
+      try poll()
+    }
+  }
+
+  /// One thread's range of the additions that turn sums of workers into sums of this rank.
+  private func merge(_ member: Int) {
+    guard member < mergeParts.count else { return }
+    let range = mergeParts[member]
+    for merge in merges {
+      for addition in merge.additions {
+        VectorMath.add(
+          pieces[merge.first + addition.from].base + range.lowerBound,
+          to: pieces[merge.first + addition.to].base + range.lowerBound, count: range.count)
+      }
+    }
+  }
+
+  /// One thread's share of the present step; every thread writes its own element of `failures`.
+  private func compute(_ member: Int) {
+    guard let step else { preconditionFailure("no step to compute") }
+    failures[member] = nil
+    do throws(RunError) { try workers[member].computeGradients(step) } catch { failures[member] = error }
+  }
+}
