@@ -70,11 +70,13 @@ public struct ParameterBlocks: Sendable {
   public func edge(notBeyond scalar: Int) -> Int { edges[block(at: scalar)] }
 
   /// Cuts all scalars into consecutive ranges that differ by about a block; some are empty where blocks are few.
-  public func parts(_ number: Int) -> [Range<Int>] {
+  public func parts(_ number: Int) -> [Range<Int>] { parts(of: 0..<edges[count], number) }
+
+  /// Cuts a range, itself cut at edges of blocks, into consecutive ranges that differ by about a block.
+  public func parts(of range: Range<Int>, _ number: Int) -> [Range<Int>] {
     precondition(number >= 1, "\(number) parts")
-    let total = edges[count]
-    let cuts = (0...number).map { edge(notBeyond: total * $0 / number) }
-    return (0..<number).map { cuts[$0]..<cuts[$0 + 1] }
+    let cuts = (0...number).map { edge(notBeyond: range.lowerBound + range.count * $0 / number) }
+    return (0..<number).map { max(range.lowerBound, cuts[$0])..<max(range.lowerBound, cuts[$0 + 1]) }
   }
 
   /// The last block that starts at or before a scalar; `count` for the end.

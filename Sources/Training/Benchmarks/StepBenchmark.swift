@@ -18,7 +18,7 @@ public final class StepBenchmark {
     do {
       try loop.synchroniseParameters()
       let (source, schedule) = (prepared.dataset.training, loop.schedule)
-      try loop.gradients.begin { RepeatedBatches(source, schedule, shards: $0) }
+      try loop.trainer.shards.begin { RepeatedBatches(source, schedule, shards: $0) }
     } catch { throw RunError(error) }
   }
 
@@ -27,11 +27,11 @@ public final class StepBenchmark {
   /// Logical shards of a step.
   public var shards: Int { loop.schedule.sampler.shards }
   /// Threads of a rank.
-  public var threads: Int { loop.gradients.team.count }
+  public var threads: Int { loop.trainer.shards.team.count }
   /// Scalars that are trained.
   public var parameters: Int { loop.store.layout.parameterCount }
   /// Pool memory of a thread.
-  public var poolBytes: Int { loop.gradients.library.poolBytes }
+  public var poolBytes: Int { loop.trainer.shards.library.poolBytes }
 
   /// Floating-point operations of a step, of all ranks, without the update.
   public var flops: Int {
@@ -39,7 +39,7 @@ public final class StepBenchmark {
   }
 
   private func plan(shard: Int) -> Plan {
-    loop.gradients.library.plan(.training, loop.schedule.sampler.range(batch: 0, shard: shard).count)
+    loop.trainer.shards.library.plan(.training, loop.schedule.sampler.range(batch: 0, shard: shard).count)
   }
 
   // MARK: Steps
@@ -118,7 +118,7 @@ public final class StepBenchmark {
     let shared = Shared(base: results.baseAddress!)
     do {
       if communicator.size > 1 { try communicator.barrier() }
-      loop.gradients.team.run { shared.base[$0] = MachineLimit.products(compute, seconds: seconds) }
+      loop.trainer.shards.team.run { shared.base[$0] = MachineLimit.products(compute, seconds: seconds) }
       return try total(results.reduce(0, +))
     } catch { throw RunError(error) }
   }
@@ -155,7 +155,7 @@ public final class StepBenchmark {
     if !packing.isEmpty {
       rows.insert(row("weight packing", "", 1, measured.preparation, 0, packing.reduce(0) { $0 + $1.bytes }), at: 0)
     }
-    let states = loop.optimizer.states.count
+    let states = loop.prepared.experiment.optimizer.rule.stateNames.count
     rows.append(row("update", "", 1, measured.update, 0, parameters * 4 * (3 + 2 * states)))
     // What the parts do not explain: sums of shards and the exchange with other ranks.
     let rest = step - rows.reduce(0) { $0 + $1.seconds }
@@ -171,7 +171,8 @@ public final class StepBenchmark {
   ) -> (instructions: [Double], preparation: Double, update: Double) {
     let executor = Executor(plan, pool: Pool(bytes: plan.poolBytes))
     let batches = RepeatedBatches(loop.prepared.dataset.training, loop.schedule, shards: shard..<shard + 1)
-    let gradients = loop.gradients.block.make()
+    let gradients = loop.trainer.shards.block.make()
+    let optimizer = loop.prepared.experiment.optimizer.make(layout: loop.store.layout)
     let rounds = 21
     var times = [[Double]](repeating: [], count: plan.stepCount + 2)
     for round in 0..<rounds + 2 {
@@ -192,7 +193,10 @@ public final class StepBenchmark {
       executor.prepare(inputs)
       lap(plan.stepCount)
       executor.run(inputs) { lap($0 - 1) }
-      loop.update(from: gradients, step: 0, scale: 1)
+      let all = 0..<loop.store.layout.parameterCount
+      optimizer.measure(parameters: loop.store.parameters.base, gradients: gradients.base, range: all, step: round)
+      optimizer.update(
+        parameters: loop.store.parameters.base, gradients: gradients.base, range: all, step: round, learningRate: 0)
       lap(plan.stepCount + 1)
     }
     let medians = times.map { LoopTimes($0).median }

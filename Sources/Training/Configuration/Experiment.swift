@@ -61,6 +61,7 @@ public struct Experiment: Sendable {
     }
     optimizer = try OptimizerConfiguration(options: &options)
     strategy = try StrategyCatalog.read(&options)
+    _ = try strategy().rule(for: optimizer.rule)
     checkpoint = try options.section("checkpoint", "when the state of training is written") {
       (options) throws(ConfigurationError) in try CheckpointOptions(&options)
     }

@@ -1,8 +1,10 @@
 import Communication
 import Configuration
+import Datasets
 import Foundation
 import Layers
 import Optimizers
+import Strategies
 import Tensors
 
 /// Writes and restores the state of a training: rank 0 touches the disk, the others learn from it how it went.
@@ -24,34 +26,39 @@ final class CheckpointKeeper {
   }
 
   /// Writes a checkpoint, unless this step has one already.  Parameters that are not finite never replace good ones.
-  func save(
-    _ progress: TrainingProgress, _ store: ParameterStore, _ optimizer: Optimizer, isBest: Bool = false
-  ) throws(RunError) {
+  func save(_ progress: TrainingProgress, _ trainer: any ModelTrainer, isBest: Bool = false) throws(RunError) {
+    let store = trainer.store
     guard savedStep != progress.step else { return }
     guard Reductions.squares(store.parameters.base, store.parameters.count).isFinite else {
       throw RunError(
         .diverged, "the parameters after step \(progress.step) are not finite; the checkpoints before are kept")
     }
     savedStep = progress.step
+    let (optimizer, memory) = try slices(trainer)
+    let states = try StateTransfer.collect(optimizer, communicator)
+    let files = try StateTransfer.collect(memory, communicator)
     try Agreement.together(communicator) { () throws(RunError) in
       guard let checkpoints else { return }
       do throws(CheckpointError) {
         _ = try checkpoints.write(
           Checkpoints.Contents(
             progress: progress, model: prepared.model.name, seed: Int(prepared.experiment.seed),
-            configuration: prepared.resolved, store: store, states: states(optimizer)),
+            configuration: prepared.resolved, store: store,
+            states: states.map { StateBlock(name: $0.key, storage: $0.storage) },
+            files: files.isEmpty ? [] : [strategyFile(files)]),
           isBest: isBest)
       } catch { throw RunError(error) }
     }
   }
 
-  /// Restores the newest whole checkpoint into rank 0's store and optimizer, and tells all ranks how far it was: nil where
-  /// there is none.  Also says what was noticed on the way.
-  func restore(
-    _ store: ParameterStore, _ optimizer: Optimizer
-  ) throws(RunError) -> (progress: TrainingProgress?, notes: [String]) {
+  /// Restores the newest whole checkpoint into rank 0's store and into what every rank remembers, and tells all ranks how far
+  /// it was: nil where there is none.  Also says what was noticed on the way.
+  func restore(_ trainer: any ModelTrainer) throws(RunError) -> (progress: TrainingProgress?, notes: [String]) {
     var progress: TrainingProgress?
     var notes: [String] = []
+    let (optimizer, memory) = try slices(trainer)
+    let states = try StateTransfer.room(for: optimizer, communicator)
+    let files = try StateTransfer.room(for: memory, communicator)
     try Agreement.together(communicator) { () throws(RunError) in
       guard let checkpoints else { return }
       let newest = checkpoints.newestValid()
@@ -60,7 +67,9 @@ final class CheckpointKeeper {
         return notes.append("no usable checkpoint: training starts from the beginning")
       }
       do throws(CheckpointError) {
-        try checkpoint.load(into: store, states: states(optimizer))
+        try checkpoint.load(
+          into: trainer.store, states: states.map { StateBlock(name: $0.key, storage: $0.storage) })
+        try load(files, from: checkpoint)
       } catch { throw RunError(error) }
       progress = checkpoint.progress
       let before = try? Node.parse(checkpoint.manifest.configuration, file: CheckpointManifest.fileName)
@@ -77,6 +86,10 @@ final class CheckpointKeeper {
       progress = root.isEmpty ? nil : try JSONDecoder().decode(TrainingProgress.self, from: Data(root))
     } catch { throw RunError(error) }
     savedStep = progress?.step
+    if progress != nil {
+      try StateTransfer.spread(states, into: optimizer, communicator)
+      try StateTransfer.spread(files, into: memory, communicator)
+    }
     return (progress, notes)
   }
 
@@ -97,7 +110,50 @@ final class CheckpointKeeper {
     key != "name" && key != "compute.threads" && key != "training.bucket" && !key.hasPrefix("checkpoint")
   }
 
-  private func states(_ optimizer: Optimizer) -> [StateBlock] {
-    optimizer.states.map { StateBlock(name: $0.name, storage: $0.storage) }
+  // MARK: What is remembered beside the model
+
+  /// What this rank holds of the update rule's memory and of the strategy's.
+  private func slices(_ trainer: any ModelTrainer) throws(RunError) -> (
+    optimizer: [StateTransfer.Slice], memory: [StateTransfer.Slice]
+  ) {
+    (
+      trainer.optimizerStates.map { .init(key: $0.name, range: $0.range, storage: $0.storage) },
+      trainer.memory.map { .init(key: $0.key, range: 0..<$0.storage.count, storage: $0.storage) }
+    )
+  }
+
+  private static let strategyFileName = "strategy"
+
+  private func strategyFile(_ blocks: [StateTransfer.Slice]) -> StateFile {
+    StateFile(
+      name: CheckpointKeeper.strategyFileName,
+      tensors: blocks.map {
+        SafetensorsWriter.Part(name: $0.key, shape: [$0.storage.count], floats: $0.storage.base)
+      })
+  }
+
+  /// Reads the strategy's memory; it must be the present strategy's.
+  private func load(_ blocks: [StateTransfer.Slice], from checkpoint: Checkpoint) throws(CheckpointError) {
+    let file = try checkpoint.stateFile(CheckpointKeeper.strategyFileName)
+    let known = Set(file?.names ?? [])
+    guard known == Set(blocks.map(\.key)) else {
+      throw CheckpointError(
+        .unsuitable,
+        "\(checkpoint.directory) was written by another strategy; resume with that one, or start anew with model: "
+          + "{weights: \(checkpoint.directory)}")
+    }
+    guard let file else { return }
+    for block in blocks {
+      guard let entry = file.tensors[block.key], entry.type == .float32, entry.shape == [block.storage.count] else {
+        throw CheckpointError(
+          .unsuitable, "\(file.path): `\(block.key)` is not \(block.storage.count) numbers of the present strategy's")
+      }
+      try checkpointErrors { () throws(DataError) in
+        try file.withBytes(block.key) { bytes in
+          guard let base = bytes.baseAddress else { return }
+          UnsafeMutableRawPointer(block.storage.base).copyMemory(from: base, byteCount: bytes.count)
+        }
+      }
+    }
   }
 }

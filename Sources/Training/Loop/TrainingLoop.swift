@@ -7,38 +7,27 @@ import Optimizers
 import Strategies
 import Tensors
 
-/// One rank's training.  The order of events in `step` is the definition of a step.
+/// One rank's training: steps, evaluation, checkpoints, and when it ends.
 public final class TrainingLoop {
   /// What is trained.
   public let prepared: PreparedExperiment
-  /// The weights.
+  /// The model that is evaluated and kept.
   public let store: ParameterStore
-  /// What the update rule remembers.
-  public let optimizer: Optimizer
   /// Where training stands.
   public internal(set) var progress: TrainingProgress
-  let communicator: MeteredCommunicator
+  /// What moves the model.
+  let trainer: any ModelTrainer
   let schedule: BatchSchedule
   let totalSteps: Int
   private let experiment: Experiment
-  let gradients: ShardedGradients
-  private let clipper: GradientNorm
-  /// Parts of the parameters that the threads of a rank update, cut where sums are.
-  private let updateParts: [Range<Int>]
-  /// The update under way, for the threads that share it; kept so that a step allocates nothing.
-  private struct Update {
-    let block: Storage
-    let step: Int
-    let scale: Float
-    let learningRate: Double
-  }
-  private var pending: Update?
-  private lazy var measuring: (Int) -> Void = { [unowned self] member in measure(member) }
-  private lazy var updating: (Int) -> Void = { [unowned self] member in update(member) }
+  /// The ranks.
+  private let communicator: any Communicator
+  /// What the strategy has sent.
+  private let ledger: Ledger
   private let evaluators: [Evaluator]
   private let keeper: CheckpointKeeper
-  private var version = 0
   private var isStopRequested = false
+  private var isRestored = false
   /// Who follows the run; rank 0's only.
   public var observers: [any TrainingObserver]
   private var notes: [String] = []
@@ -52,8 +41,9 @@ public final class TrainingLoop {
     self.observers = observers
     experiment = prepared.experiment
     let options = experiment.training
-    let communicator = MeteredCommunicator(base)
-    self.communicator = communicator
+    communicator = base
+    let metered = MeteredCommunicator(base)
+    ledger = metered.ledger
     do {
       let shards = try experiment.shards(ranks: base.size)
       let source = prepared.dataset.training
@@ -92,8 +82,6 @@ public final class TrainingLoop {
           do throws(CheckpointError) { _ = try Weights.load(weights, into: store) } catch { throw RunError(error) }
         }
       }
-      optimizer = rule.make(layout: layout)
-      clipper = GradientNorm(layout)
       progress = TrainingProgress()
       progress.counters["shards"] = Double(shards)
       let sets = [("validation", prepared.dataset.validation), ("test", prepared.dataset.test)].compactMap {
@@ -101,15 +89,27 @@ public final class TrainingLoop {
         set.map { (name: name, source: $0) }
       }
       let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
-      gradients = try ShardedGradients(
-        prepared, ShardTree(shards: shards), schedule, evaluationSizes: chunkSizes, communicator)
-      updateParts = clipper.blocks.parts(gradients.team.parts(of: layout.parameterCount).count)
+      let strategy = experiment.strategy()
+      let tree = ShardTree(shards: shards)
+      let grain = (strategy as? any GradientStrategy)?.grain ?? .shards
+      let team = try ShardTeam(
+        prepared, tree, schedule, grain: grain, evaluationSizes: chunkSizes, base)
+      let plan = ExchangePlan(
+        communicator: metered, uncounted: base, tree: tree, layout: layout, buckets: team.buckets.ranges,
+        scalars: team.block.count, seed: experiment.seed)
+      switch strategy {
+      case let strategy as any GradientStrategy:
+        trainer = try SharedModelTrainer(experiment, store, team, strategy, plan)
+      case let strategy as any ReplicaStrategy:
+        trainer = try ReplicaTrainer(experiment, store, team, schedule, strategy, plan)
+      default: preconditionFailure("\(type(of: strategy).name) exchanges neither gradients nor replicas")
+      }
       keeper = CheckpointKeeper(prepared, base)
       let threads = experiment.compute.threads
       evaluators = sets.map { set in
         Evaluator(
           set.name, set.source, size: options.evaluationBatch, termsPerSample: prepared.objective.termsPerSample,
-          threads: threads, communicator)
+          threads: threads, base)
       }
     } catch {
       throw RunError(error)
@@ -121,7 +121,7 @@ public final class TrainingLoop {
   public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
     keeper.keep(in: directory)
     guard resume else { return }
-    let restored = try keeper.restore(store, optimizer)
+    let restored = try keeper.restore(trainer)
     notes = restored.notes
     guard let progress = restored.progress else { return }
     let shards = schedule.sampler.shards
@@ -132,13 +132,14 @@ public final class TrainingLoop {
           + "ranks as before, or set training.shards to \(Int(before))")
     }
     self.progress = progress
+    isRestored = true
   }
 
   /// Trains to the end, or until a signal or early stopping ends it.
   public func run() throws(RunError) -> TrainingSummary {
     do {
       try synchroniseParameters()
-      try gradients.begin(at: progress.step)
+      try trainer.shards.begin(at: progress.step)
       observe { $0.began(start) }
       for note in notes { observe { $0.noted(note) } }
       let summary = try train()
@@ -163,7 +164,7 @@ public final class TrainingLoop {
         test = results.last
         isStopping = try judge(results)
       }
-      if isLast || isStopping || isStopRequested || isCheckpointDue { try keeper.save(progress, store, optimizer) }
+      if isLast || isStopping || isStopRequested || isCheckpointDue { try save() }
       if isStopRequested, !isLast, !isStopping {
         throw RunError(
           .stopped, "stopped by a signal after step \(progress.step); the state is saved, --resume continues")
@@ -173,100 +174,51 @@ public final class TrainingLoop {
     return try summary(test)
   }
 
-  /// One optimizer step: gradients of all shards, their sum over all ranks, clipping, update.
+  /// One optimizer step.
   func step() throws -> StepRecord {
     let start = monotonicSeconds()
     let index = progress.step
     let epoch = schedule.epoch(index)
     let samples = schedule.samples(index)
-    let step = Worker.Step(
-      store: store, version: version, seed: experiment.seed, epoch: UInt64(epoch),
-      batches: schedule.batches(index).count, samples: samples, stop: StopSignal.number != nil)
-    let sum = try gradients.sum(step)
-    let loss = Double(sum.base[gradients.block.loss])
     let learningRate = experiment.optimizer.learningRate(
       step: index, stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
-    let clip = try clipScale(sum, loss)
-    update(from: sum, step: index, scale: clip, learningRate: learningRate)
-    version += 1
+    let sums = try trainer.step(
+      StepMoment(
+        index: index, epoch: epoch, batches: schedule.batches(index).count, samples: samples,
+        learningRate: learningRate, stop: StopSignal.number != nil))
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
     progress.samples += samples
     progress.epochSamples = index + 1 == (epoch + 1) * schedule.stepsPerEpoch ? 0 : progress.epochSamples + samples
-    isStopRequested = sum.base[gradients.block.stop] > 0
+    isStopRequested = sums.stop
     progress.seconds += monotonicSeconds() - start
     let terms = Double(samples * prepared.objective.termsPerSample)
     return StepRecord(
-      step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: loss,
-      accuracy: isClassification ? Double(sum.base[gradients.block.correct]) / terms : nil, learningRate: learningRate,
-      seconds: progress.seconds, bytesSent: communicator.ledger.total.bytes)
-  }
-
-  /// Moves parameters and states by a block of gradients.
-  func update(from block: Storage, step: Int, scale: Float, learningRate: Double = 0) {
-    pending = Update(block: block, step: step, scale: scale, learningRate: learningRate)
-    if optimizer.norms != nil { share(measuring) }
-    share(updating)
-    store.moveStates(block)
-  }
-
-  /// Runs a closure for each part of the parameters, on as many threads.
-  private func share(_ body: @escaping (Int) -> Void) {
-    if updateParts.count > 1 { gradients.team.runStored(body) } else { body(0) }
-  }
-
-  private func measure(_ member: Int) {
-    guard let pending, member < updateParts.count else { return }
-    optimizer.measure(
-      parameters: store.parameters.base, gradients: pending.block.base, range: updateParts[member], step: pending.step)
-  }
-
-  private func update(_ member: Int) {
-    guard let pending, member < updateParts.count else { return }
-    optimizer.update(
-      parameters: store.parameters.base, gradients: pending.block.base, range: updateParts[member], step: pending.step,
-      learningRate: pending.learningRate, gradientScale: pending.scale)
+      step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: sums.loss,
+      accuracy: isClassification ? sums.correct / terms : nil, learningRate: learningRate,
+      seconds: progress.seconds, bytesSent: ledger.total.bytes)
   }
 
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
-
-  /// What every gradient is multiplied by so that their norm stays below the limit.  A loss or norm that is not finite ends
-  /// training on all ranks alike.
-  private func clipScale(_ gradients: Storage, _ loss: Double) throws(RunError) -> Float {
-    guard loss.isFinite else {
-      throw RunError(
-        .diverged,
-        "the loss of step \(progress.step + 1) is \(loss.isNaN ? "not a number" : "infinite"); lower "
-          + "optimizer.learning-rate or look at the data")
-    }
-    guard let limit = experiment.training.clip else { return 1 }
-    clipper.measure(gradients.base, range: 0..<store.layout.parameterCount)
-    let norm = clipper.norm
-    guard norm.isFinite else {
-      throw RunError(
-        .diverged, "the gradient of step \(progress.step + 1) is not finite; lower optimizer.learning-rate")
-    }
-    return GradientNorm.scale(norm: norm, clip: limit)
-  }
 
   // MARK: Beginning
 
   /// All ranks take rank 0's parameters and make sure that they hold the same.
   func synchroniseParameters() throws {
-    guard communicator.size > 1 else { return }
-    for storage in [store.parameters, store.states] + optimizer.states.map(\.storage) {
-      try communicator.base.broadcast(storage.scalars, root: 0)
+    if communicator.size > 1 {
+      for storage in [store.parameters, store.states] { try communicator.broadcast(storage.scalars, root: 0) }
+      try Agreement.require(
+        "other parameters", Digest.parameters(store), "check the machines' memory and network", communicator)
     }
-    try Agreement.require(
-      "other parameters", Digest.parameters(store), "check the machines' memory and network", communicator.base)
+    if !isRestored { try trainer.start() }
   }
 
   private var start: TrainingStart {
     TrainingStart(
       name: experiment.name, model: prepared.model.name, parameters: store.layout.parameterCount,
       data: prepared.dataset.origin, samples: prepared.dataset.training.count, batch: experiment.training.batch,
-      shards: schedule.sampler.shards, ranks: communicator.size, threads: gradients.team.count, totalSteps: totalSteps,
-      stepsPerEpoch: schedule.stepsPerEpoch, firstStep: progress.step)
+      shards: schedule.sampler.shards, ranks: communicator.size, threads: trainer.shards.team.count,
+      totalSteps: totalSteps, stepsPerEpoch: schedule.stepsPerEpoch, firstStep: progress.step)
   }
 
   // MARK: Evaluating and saving
@@ -281,9 +233,16 @@ public final class TrainingLoop {
     }
   }
 
+  private func save(isBest: Bool = false) throws {
+    try trainer.refresh()
+    try keeper.save(progress, trainer, isBest: isBest)
+  }
+
   private func evaluate() throws -> [EvaluationRecord] {
-    try evaluators.map { evaluator in
-      let result = try evaluator.run(gradients.workers, gradients.team, store, version: version)
+    try trainer.refresh()
+    let shards = trainer.shards
+    return try evaluators.map { evaluator in
+      let result = try evaluator.run(shards.workers, shards.team, store, version: trainer.version)
       let record = EvaluationRecord(
         set: evaluator.name, step: progress.step, epoch: progress.epoch, loss: result.loss,
         accuracy: isClassification ? result.accuracy : nil, seconds: progress.seconds)
@@ -307,7 +266,7 @@ public final class TrainingLoop {
       progress.bestMetric = score
       progress.bestStep = progress.step
       progress.evaluationsWithoutGain = 0
-      try keeper.save(progress, store, optimizer, isBest: true)
+      try save(isBest: true)
     }
     guard hasLostPatience else { return false }
     let (count, best) = (progress.evaluationsWithoutGain, "step \(progress.bestStep ?? 0)")
@@ -324,19 +283,19 @@ public final class TrainingLoop {
   }
 
   private func summary(_ test: EvaluationRecord?) throws -> TrainingSummary {
-    let sent = communicator.ledger.total
+    let sent = ledger.total
     let counts = try gatherCounts([Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak)])
     return TrainingSummary(
       ranks: communicator.size, epochs: progress.epoch, steps: progress.step, samples: progress.samples,
       seconds: progress.seconds, loss: test?.loss, accuracy: test?.accuracy,
       parameters: store.layout.parameterCount, parametersDigest: Digest.parameters(store),
-      bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, wireBytes: 0,
+      bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, wireBytes: communicator.wireBytes,
       peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))
   }
 
   private func gatherCounts(_ mine: [Int64]) throws -> [[Int64]] {
     let bytes = mine.withUnsafeBytes { Array($0) }
-    return try Agreement.exchange(bytes, communicator.base).map { bytes in
+    return try Agreement.exchange(bytes, communicator).map { bytes in
       bytes.withUnsafeBytes { Array($0.bindMemory(to: Int64.self)) }
     }
   }

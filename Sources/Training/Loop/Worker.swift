@@ -12,8 +12,8 @@ final class Worker {
   let shards: Range<Int>
   /// The largest subtrees within them, whose sums it leaves.
   let pieces: [Range<Int>]
-  /// The sums of the present step, one a piece; the last one is there, unfinished, once its last leaf is computed.
-  private(set) var sums: [Storage] = []
+  /// The sums of the present step, one a piece, always in the same memory.
+  let sums: [Storage]
 
   private let library: ProgramLibrary
   private let block: GradientBlock
@@ -28,7 +28,11 @@ final class Worker {
 
   /// What one step needs to know.
   struct Step {
+    /// The model that all shards share, or has the layout of their replicas.
     let store: ParameterStore
+    /// The models of this rank's shards, from its first on, where each has its own.
+    var replicas: [Replica] = []
+    var firstReplica = 0
     let version: Int
     let seed: UInt64
     let epoch: UInt64
@@ -36,18 +40,30 @@ final class Worker {
     /// Samples of the whole step, of all shards.
     let samples: Int
     let stop: Bool
+
+    /// The weights of a shard, and the samples that its gradient is a mean over.
+    func model(of shard: Int) -> (store: ParameterStore, samples: Int) {
+      if replicas.isEmpty { return (store, samples) }
+      let replica = replicas[shard - firstReplica]
+      return (replica.store, replica.samples)
+    }
   }
 
   /// Told during the last batch of a step, between its instructions: how many are done, and how to complete a range of the
   /// sums.  Before the step ends it must have completed every range.
   typealias Poll = (_ done: Int, _ complete: (Range<Int>) -> Void) throws(CommunicationError) -> Void
 
-  /// A worker whose batches come from `supply`; nil for one without shards.
-  init(shards: Range<Int>, tree: ShardTree, _ library: ProgramLibrary, supply: (any BatchSupply)?) {
+  /// A worker that leaves the sums of `pieces` in `sums`; its batches come from `supply`, nil for one without shards.
+  init(
+    shards: Range<Int>, pieces: [Range<Int>], sums: [Storage], _ library: ProgramLibrary,
+    supply: (any BatchSupply)?
+  ) {
+    precondition(pieces.count == sums.count, "\(sums.count) blocks for \(pieces.count) pieces")
     self.shards = shards
     self.library = library
     self.supply = supply
-    pieces = tree.subtrees(in: shards)
+    self.pieces = pieces
+    self.sums = sums
     events = pieces.map(Worker.events)
     block = GradientBlock(library.model.layout)
     pool = Pool(bytes: library.poolBytes)
@@ -66,31 +82,25 @@ final class Worker {
   }
 
   private func computeGradients(_ step: Step, polls: Bool, _ poll: Poll) throws(RunError) {
-    spare.append(contentsOf: sums)
-    sums.removeAll(keepingCapacity: true)
-    for index in pieces.indices {
-      try sum(pieces[index], events[index], step, polls: polls && index == pieces.count - 1, poll)
-    }
+    for index in pieces.indices { try sum(index, step, polls: polls && index == pieces.count - 1, poll) }
   }
 
-  /// Sums one subtree with a stack of blocks.  Where it polls, what remains after the last leaf is done range by range.
-  private func sum(
-    _ piece: Range<Int>, _ events: [Event], _ step: Step, polls: Bool, _ poll: Poll
-  ) throws(RunError) {
+  /// Sums one subtree with a stack of blocks, the first of which is the sum's own.  Where it polls, what remains after the
+  /// last leaf is done range by range.
+  private func sum(_ index: Int, _ step: Step, polls: Bool, _ poll: Poll) throws(RunError) {
+    let last = pieces[index].upperBound - 1
     stack.removeAll(keepingCapacity: true)
-    for event in events {
+    for event in events[index] {
       switch event {
       case .leaf(let shard):
-        let leaf = take()
+        let leaf = stack.isEmpty ? sums[index] : take()
         stack.append(leaf)
-        guard polls, shard == piece.upperBound - 1 else {
-          try compute(into: leaf, step)
+        guard polls, shard == last else {
+          try compute(shard, into: leaf, step)
           continue
         }
-        sums.append(stack[0])
-        try compute(into: leaf, step, polls: true, poll)
+        try compute(shard, into: leaf, step, polls: true, poll)
         spare.append(contentsOf: stack.dropFirst())
-        stack.removeAll(keepingCapacity: true)
         return
       case .add:
         let right = stack.removeLast()
@@ -98,7 +108,6 @@ final class Worker {
         spare.append(right)
       }
     }
-    sums.append(stack[0])
   }
 
   /// Does the additions that follow the last leaf for a range of scalars.
@@ -122,12 +131,14 @@ final class Worker {
 
   private func take() -> Storage { spare.popLast() ?? block.make() }
 
-  private func compute(into leaf: Storage, _ step: Step) throws(RunError) {
-    try compute(into: leaf, step, polls: false) { (_, _) throws(CommunicationError) in }
+  private func compute(_ shard: Int, into leaf: Storage, _ step: Step) throws(RunError) {
+    try compute(shard, into: leaf, step, polls: false) { (_, _) throws(CommunicationError) in }
   }
 
   /// The gradient of one shard: the sum over the step's batches.
-  private func compute(into leaf: Storage, _ step: Step, polls: Bool, _ poll: Poll) throws(RunError) {
+  private func compute(
+    _ shard: Int, into leaf: Storage, _ step: Step, polls: Bool, _ poll: Poll
+  ) throws(RunError) {
     var isFilled = false
     var isPolled = !polls
     for index in 0..<step.batches {
@@ -136,7 +147,7 @@ final class Worker {
       guard batch.count > 0 else { continue }
       let target = isFilled ? take() : leaf
       let executor = executor(.training, batch.count)
-      let inputs = inputs(batch, step, gradients: target)
+      let inputs = inputs(batch, shard, step, gradients: target)
       if polls, index == step.batches - 1, !isFilled {
         isPolled = true
         do throws(CommunicationError) {
@@ -174,14 +185,15 @@ final class Worker {
     target.base[block.stop] = step.stop ? 1 : 0
   }
 
-  private func inputs(_ batch: Batch, _ step: Step, gradients: Storage) -> Executor.Inputs {
+  private func inputs(_ batch: Batch, _ shard: Int, _ step: Step, gradients: Storage) -> Executor.Inputs {
+    let (store, samples) = step.model(of: shard)
     var inputs = Executor.Inputs(
-      store: step.store, version: step.version, gradients: gradients, samples: batch.input, targets: batch.targets,
+      store: store, version: step.version, gradients: gradients, samples: batch.input, targets: batch.targets,
       sampleKeys: batch.sampleKeys)
     inputs.epoch = step.epoch
     inputs.seed = step.seed
-    inputs.targetWeight = Float(1 / (Double(step.samples) * Double(library.objective.termsPerSample)))
-    inputs.share = Float(Double(batch.count) / Double(step.samples))
+    inputs.targetWeight = Float(1 / (Double(samples) * Double(library.objective.termsPerSample)))
+    inputs.share = Float(Double(batch.count) / Double(samples))
     return inputs
   }
 

@@ -1,0 +1,146 @@
+import Communication
+import Layers
+import Optimizers
+import Strategies
+import Tensors
+
+/// Moves one model, the same on all ranks, by gradients that a strategy exchanges.
+final class SharedModelTrainer: ModelTrainer {
+  let store: ParameterStore
+  let shards: ShardTeam
+  private(set) var version = 0
+  private let strategy: any GradientStrategy
+  /// What the update rule remembers about the parameters that this rank moves.
+  let optimizer: Optimizer
+  private let experiment: Experiment
+  private let communicator: any Communicator
+  private let clipper: GradientNorm
+  /// Parts of the parameters that the threads of a rank update, cut where sums are.
+  private let updateParts: [Range<Int>]
+  /// The update under way, for the threads that share it; kept so that a step allocates nothing.
+  private struct Update {
+    let block: Storage
+    let step: Int
+    let scale: Float
+    let learningRate: Double
+  }
+  private var pending: Update?
+  private lazy var measuring: (Int) -> Void = { [unowned self] member in measure(member) }
+  private lazy var updating: (Int) -> Void = { [unowned self] member in update(member) }
+
+  /// A trainer of the weights in `store`; `plan` is what the strategy knows.
+  init(
+    _ experiment: Experiment, _ store: ParameterStore, _ shards: ShardTeam, _ strategy: any GradientStrategy,
+    _ plan: ExchangePlan
+  ) throws {
+    self.experiment = experiment
+    self.store = store
+    self.shards = shards
+    self.strategy = strategy
+    communicator = plan.communicator
+    try strategy.prepare(plan)
+    let rule = try strategy.rule(for: experiment.optimizer.rule)
+    optimizer = Optimizer(rule, layout: store.layout, range: strategy.ownedParameters)
+    clipper = GradientNorm(store.layout)
+    updateParts = clipper.blocks.parts(
+      of: strategy.ownedParameters, shards.team.parts(of: strategy.ownedParameters.count).count)
+  }
+
+  func start() throws(CommunicationError) {}
+  func refresh() throws(CommunicationError) {}
+
+  var optimizerStates: [StateBlock] {
+    optimizer.states.map { StateBlock(name: $0.name, range: optimizer.range, storage: $0.storage) }
+  }
+  var memory: [StrategyMemory] { strategy.memory }
+
+  func step(_ moment: StepMoment) throws -> StepSums {
+    let step = Worker.Step(
+      store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), batches: moment.batches,
+      samples: moment.samples, stop: moment.stop)
+    let (strategy, blocks) = (strategy, shards.blocks)
+    try shards.compute(
+      step, ready: { (bucket) throws(CommunicationError) in try strategy.gradientsReady(bucket: bucket, blocks) },
+      poll: { () throws(CommunicationError) in try strategy.poll() })
+    let sum = try strategy.finishGradients(blocks)
+    let sums = StepSums(sum, shards.block)
+    try sums.requireFinite(step: moment.index + 1)
+    let clip = try clipScale(sum, step: moment.index + 1)
+    try update(from: sum, step: moment.index, scale: clip, learningRate: moment.learningRate)
+    return sums
+  }
+
+  /// Moves parameters and states by a block of gradients.
+  func update(from block: Storage, step: Int, scale: Float, learningRate: Double = 0) throws(CommunicationError) {
+    pending = Update(block: block, step: step, scale: scale, learningRate: learningRate)
+    if let norms = optimizer.norms {
+      share(measuring)
+      try exchange(norms.numbers, each: ParameterNorms.numbersPerBlock)
+    }
+    share(updating)
+    store.moveStates(block)
+    try strategy.finishUpdate(store)
+    version += 1
+  }
+
+  /// Runs a closure for each part of the parameters, on as many threads.
+  private func share(_ body: @escaping (Int) -> Void) {
+    if updateParts.count > 1 { shards.team.runStored(body) } else { body(0) }
+  }
+
+  private func measure(_ member: Int) {
+    guard let pending, member < updateParts.count else { return }
+    optimizer.measure(
+      parameters: store.parameters.base, gradients: pending.block.base, range: updateParts[member], step: pending.step)
+  }
+
+  private func update(_ member: Int) {
+    guard let pending, member < updateParts.count else { return }
+    optimizer.update(
+      parameters: store.parameters.base, gradients: pending.block.base, range: updateParts[member], step: pending.step,
+      learningRate: pending.learningRate, gradientScale: pending.scale)
+  }
+
+  /// What every gradient is multiplied by so that their norm stays below the limit.  A norm that is not finite ends training
+  /// on all ranks alike.
+  private func clipScale(_ gradients: Storage, step: Int) throws -> Float {
+    guard let limit = experiment.training.clip else { return 1 }
+    clipper.measure(gradients.base, range: strategy.ownedParameters)
+    try exchange(clipper.squares, each: 1)
+    let norm = clipper.norm
+    guard norm.isFinite else {
+      throw RunError(.diverged, "the gradient of step \(step) is not finite; lower optimizer.learning-rate")
+    }
+    return GradientNorm.scale(norm: norm, clip: limit)
+  }
+
+  /// Where ranks own different parameters, gives each the numbers that the others have measured about blocks of theirs.
+  private func exchange(
+    _ numbers: UnsafeMutableBufferPointer<Double>, each: Int
+  ) throws(CommunicationError) {
+    guard strategy.ownedParameters.count < store.layout.parameterCount else { return }
+    let own = clipper.blocks.blocks(in: strategy.ownedParameters)
+    let counts = try ownedBlocks.map { $0 * each }
+    let first = own.lowerBound * each
+    try communicator.allGather(
+      UnsafeBufferPointer(rebasing: numbers[first..<first + own.count * each]), into: numbers, counts: counts)
+  }
+
+  /// How many blocks each rank owns, in the order of ranks and parameters.
+  private var ownedBlocks: [Int] {
+    get throws(CommunicationError) {
+      if let known = knownBlocks { return known }
+      let counts = UnsafeMutableBufferPointer<Int64>.allocate(capacity: communicator.size + 1)
+      defer { counts.deallocate() }
+      counts.initialize(repeating: 0)
+      counts[communicator.size] = Int64(clipper.blocks.blocks(in: strategy.ownedParameters).count)
+      try communicator.allGather(
+        UnsafeBufferPointer(rebasing: counts[communicator.size...]),
+        into: UnsafeMutableBufferPointer(rebasing: counts[..<communicator.size]))
+      let known = counts[..<communicator.size].map(Int.init)
+      knownBlocks = known
+      return known
+    }
+  }
+  private var knownBlocks: [Int]?
+}
