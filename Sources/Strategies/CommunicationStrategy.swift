@@ -17,7 +17,7 @@ public protocol CommunicationStrategy: AnyObject, SendableMetatype {
   init(options: inout Options) throws(ConfigurationError)
 
   /// The rule that moves the parameters, given the configured one: the same unless the strategy does a part of its work.
-  /// Throws for a rule that the strategy does not go with.
+  /// Throws for a rule that the strategy does not go with.  Asked before `prepare`.
   func rule(for configured: any UpdateRule) throws(ConfigurationError) -> any UpdateRule
   /// Moves exchanges along; called often, between operations.
   func poll() throws(CommunicationError)

@@ -5,6 +5,16 @@ public enum StrategyCatalog {
   /// All of them.
   public static let all: [any CommunicationStrategy.Type] = [
     AllReduce.self,
+    Float16AllReduce.self,
+    BFloat16AllReduce.self,
+    TopKGradients.self,
+    RandomKGradients.self,
+    DeepGradientCompression.self,
+    SignMajority.self,
+    SignFeedback.self,
+    QuantisedGradients.self,
+    TernaryGradients.self,
+    PowerSGD.self,
     LocalSGD.self,
   ]
 

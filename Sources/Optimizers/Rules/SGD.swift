@@ -15,10 +15,14 @@ public struct SGD: UpdateRule {
   /// PyTorch's.
   public static let defaultLearningRate = 1e-3
 
-  let momentum: Double
-  let nesterov: Bool
-  let weightDecay: Double
-  let decoupled: Bool
+  /// How much of the last step's motion is kept.
+  public let momentum: Double
+  /// Whether the update looks ahead.
+  public let nesterov: Bool
+  /// Pull of every weight towards zero.
+  public let weightDecay: Double
+  /// Whether that pull goes around gradient and momentum.
+  public let decoupled: Bool
 
   /// The rule with PyTorch's defaults.
   public init(momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0, decoupled: Bool = false) {

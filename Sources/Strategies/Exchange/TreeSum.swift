@@ -38,6 +38,7 @@ public final class TreeSum {
 
   /// Starts the sum of one range; ranges are started in the same order on every rank.
   public func start(_ index: Int, _ blocks: [Storage]) throws(CommunicationError) {
+    if ranges[index].isEmpty { return }
     precondition(blocks.count == self.blocks, "\(blocks.count) blocks where \(self.blocks) are summed")
     let places = UnsafeMutableBufferPointer(rebasing: places[index * self.blocks..<(index + 1) * self.blocks])
     for (place, block) in blocks.enumerated() {
@@ -52,13 +53,16 @@ public final class TreeSum {
     for case .some(let request) in requests { return _ = try communicator.test(request) }
   }
 
+  /// Waits for one range, if it was started.
+  public func finish(_ index: Int) throws(CommunicationError) {
+    guard let request = requests[index] else { return }
+    try communicator.wait(request)
+    requests[index] = nil
+  }
+
   /// Waits for everything that was started.
   public func finish() throws(CommunicationError) {
-    for index in requests.indices {
-      guard let request = requests[index] else { continue }
-      try communicator.wait(request)
-      requests[index] = nil
-    }
+    for index in requests.indices { try finish(index) }
   }
 
   /// Bytes that this rank sends for all ranges.

@@ -13,6 +13,8 @@ public protocol GradientStrategy: CommunicationStrategy {
 
   /// Allocates what it needs, before the first step.  Collective.
   func prepare(_ plan: ExchangePlan) throws(CommunicationError)
+  /// Before the gradients of a step, counted from 0 over all of training, are computed.
+  func beginStep(_ step: Int) throws(CommunicationError)
   /// The gradients of a bucket are final in all blocks of this rank; starts the exchange.  Buckets come in order.
   func gradientsReady(bucket: Int, _ blocks: [Storage]) throws(CommunicationError)
   /// Completes the exchange and returns the block that holds the gradients to apply, tail included; valid until the next step.
@@ -34,6 +36,8 @@ public enum GradientGrain: Sendable {
 }
 
 extension GradientStrategy {
+  /// Nothing to do.
+  public func beginStep(_ step: Int) throws(CommunicationError) {}
   /// Every rank has moved everything.
   public func finishUpdate(_ store: ParameterStore) throws(CommunicationError) {}
 }

@@ -38,8 +38,8 @@ final class SharedModelTrainer: ModelTrainer {
     self.shards = shards
     self.strategy = strategy
     communicator = plan.communicator
-    try strategy.prepare(plan)
     let rule = try strategy.rule(for: experiment.optimizer.rule)
+    try strategy.prepare(plan)
     optimizer = Optimizer(rule, layout: store.layout, range: strategy.ownedParameters)
     clipper = GradientNorm(store.layout)
     updateParts = clipper.blocks.parts(
@@ -59,6 +59,7 @@ final class SharedModelTrainer: ModelTrainer {
       store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), batches: moment.batches,
       samples: moment.samples, stop: moment.stop)
     let (strategy, blocks) = (strategy, shards.blocks)
+    try strategy.beginStep(moment.index)
     try shards.compute(
       step, ready: { (bucket) throws(CommunicationError) in try strategy.gradientsReady(bucket: bucket, blocks) },
       poll: { () throws(CommunicationError) in try strategy.poll() })
