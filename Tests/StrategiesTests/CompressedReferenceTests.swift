@@ -142,15 +142,19 @@ struct CompressedReferenceTests {
     }
   }
 
-  @Test("sign-majority: what most say; zero and ties are +1")
+  @Test("sign-majority: what most say; zero and ties are +1 and −1 by turns")
   func signMajority() throws {
     let run = CompressedRun(strategy: "{name: sign-majority, scale: 0.5}", ranks: 3, shards: shards) { step, shard in
       gentleNumbers(CompressedRun.scalars, seed: 1_000 * step + shard).enumerated().map { $0 % 7 == shard ? 0 : $1 }
     }
     for (step, block) in try run().blocks.enumerated() {
       for index in 0..<CompressedRun.layout.parameterCount {
-        let votes = (0..<shards).reduce(0) { $0 + (run.gradient(step, $1)[index] >= 0 ? 1 : -1) }
-        #expect(block[index] == (votes >= 0 ? 0.5 : -0.5))
+        let turn = step % 2 == 0 ? 1 : -1
+        let votes = (0..<shards).reduce(0) { votes, shard in
+          let gradient = run.gradient(step, shard)[index]
+          return votes + (gradient == 0 ? turn : gradient > 0 ? 1 : -1)
+        }
+        #expect(block[index] == (votes == 0 ? Float(turn) : votes > 0 ? 1 : -1) * 0.5)
       }
     }
   }

@@ -72,9 +72,11 @@ struct CompressedStrategyTests {
     let outcome = try CompressedRun(strategy: strategy, ranks: 2, shards: 3) { _, _ in
       [Float](repeating: 0, count: CompressedRun.scalars)
     }()
-    // A bit knows no zero.
-    let expected: Float = strategy == "sign-majority" ? 1 : 0
-    for block in outcome.blocks { #expect(block.dropLast(CompressedRun.tail).allSatisfy { $0 == expected }) }
+    for (step, block) in outcome.blocks.enumerated() {
+      // A bit knows no zero.
+      let expected: Float = strategy != "sign-majority" ? 0 : step % 2 == 0 ? 1 : -1
+      #expect(block.dropLast(CompressedRun.tail).allSatisfy { $0 == expected })
+    }
   }
 
   @Test(
@@ -101,6 +103,19 @@ struct CompressedStrategyTests {
     }
     // Numbers below 1, some hundred additions.
     #expect(gap.allSatisfy { abs($0) < 1e-4 })
+  }
+
+  @Test(
+    "that leave nothing out are all-reduce, to the bit",
+    arguments: [
+      ("{name: top-k, ratio: 1}", 1), ("{name: dgc, ratio: 1, warmup: 0}", 1), ("{name: random-k, ratio: 1}", 5),
+      ("{name: random-k, ratio: 1, unbiased: true}", 5), ("{name: powersgd, start: 100}", 5),
+    ])
+  func everything(_ strategy: String, _ shards: Int) throws {
+    let run = CompressedRun(strategy: strategy, ranks: min(2, shards), shards: shards)
+    for (step, block) in try run().blocks.enumerated() {
+      #expect(block.bits == treeSum((0..<shards).map { run.gradient(step, $0) }[...]).bits)
+    }
   }
 
   @Test(

@@ -14,6 +14,9 @@ public final class AnsweredExchange<Code: Compressor>: BucketExchange {
     _ messages: UnsafeRawPointer, _ stride: Int, _ count: Int, _ answer: UnsafeMutableRawPointer
   ) -> Void
 
+  /// What gradients are multiplied by before they are encoded in a step, and what comes back afterwards.
+  public typealias Scale = (_ step: Int) -> (before: Float, after: Float)
+
   /// A bucket's parts and its places in memory.
   private struct Course {
     let gradients: Range<Int>
@@ -32,14 +35,14 @@ public final class AnsweredExchange<Code: Compressor>: BucketExchange {
   private let plan: ExchangePlan
   private let shards: Range<Int>
   private let code: Code
-  private let scale: (before: Float, after: Float)
+  private let scale: Scale
   private let combine: Answer
   private let memories: CommunicatorMemory
   private var courses: [Course] = []
 
-  /// Gradients are multiplied by `scale.before` before they are encoded, and what comes back by `scale.after`.  Collective.
+  /// Messages of one compressor, and what owners make of them.  Collective.
   public init(
-    _ plan: ExchangePlan, _ code: Code, scale: (before: Float, after: Float), answer: @escaping Answer
+    _ plan: ExchangePlan, _ code: Code, scale: @escaping Scale, answer: @escaping Answer
   ) throws(CommunicationError) {
     self.plan = plan
     self.code = code
@@ -72,9 +75,10 @@ public final class AnsweredExchange<Code: Compressor>: BucketExchange {
   public func start(_ bucket: Int, step: Int, _ blocks: [Storage]) throws(CommunicationError) {
     let course = courses[bucket]
     if course.gradients.isEmpty { return }
-    if scale.before != 1 {
+    let factor = scale(step).before
+    if factor != 1 {
       for block in blocks {
-        VectorMath.scale(block.base + course.gradients.lowerBound, by: scale.before, count: course.gradients.count)
+        VectorMath.scale(block.base + course.gradients.lowerBound, by: factor, count: course.gradients.count)
       }
     }
     var place = UnsafeMutableRawPointer(course.outgoing)
@@ -113,12 +117,12 @@ public final class AnsweredExchange<Code: Compressor>: BucketExchange {
     try plan.communicator.wait(request)
     courses[bucket].answering = nil
     let course = courses[bucket]
-    let target = blocks[0].base + course.gradients.lowerBound
+    let (target, factor) = (blocks[0].base + course.gradients.lowerBound, scale(step).after)
     target.update(repeating: 0, count: course.gradients.count)
     var answer = UnsafeRawPointer(course.answer)
     for rank in course.bytes.indices {
       code.add(
-        answer, count: course.parts.count(of: rank), scaledBy: scale.after, to: target + course.parts.offset(of: rank))
+        answer, count: course.parts.count(of: rank), scaledBy: factor, to: target + course.parts.offset(of: rank))
       answer += course.bytes[rank]
     }
   }
@@ -152,7 +156,7 @@ extension AnsweredExchange {
     let sum = Storage(zeros: plan.buckets.map(\.count).max() ?? 0)
     // Roundings draw nothing.
     let key = CompressionKey(seed: plan.seed, step: 0)
-    return try AnsweredExchange(plan, code, scale: (scale, 1 / scale)) { messages, stride, count, answer in
+    return try AnsweredExchange(plan, code, scale: { _ in (scale, 1 / scale) }) { messages, stride, count, answer in
       code.decode(messages, count: count, into: sum.base)
       for shard in 1..<max(1, shards) {
         code.add(messages + shard * stride, count: count, scaledBy: 1, to: sum.base)

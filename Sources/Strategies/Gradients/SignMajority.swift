@@ -7,10 +7,11 @@ import Configuration
 ///
 ///     the gradient applied is scale · sign Σ sign gₛ
 ///
-/// The owner of each part of a bucket counts the votes about it.  A gradient of 0 votes +1, and a tie is +1, so that a bit
-/// says it all; a shard without samples, as the last batch of an epoch may leave one, votes +1 throughout.  A gradient
-/// that is not finite makes all of the part NaN for everybody, which ends training: a Float32 beside the bits says so.
-/// The momentum of Signum, algorithm 3 with momentum before the vote, is not kept; the optimizer's momentum acts on the votes.  The learning
+/// The owner of each part of a bucket counts the votes about it.  One bit knows neither 0 nor a tie: both are +1 in even steps
+/// and −1 in odd ones, so that weights without gradients, as behind dead units, go nowhere (a shard without samples, as
+/// the last batch of an epoch may leave one, votes like that throughout).  A gradient that is not finite makes all of
+/// the part NaN for everybody, which ends training: a Float32 beside the bits says so.
+/// Shards vote on gradients, not on momenta as in Signum; the optimizer's momentum acts on what was decided.  The learning
 /// rate wants to be that of Adam.
 ///
 /// Sends per step and rank h(m − mᵣ) + (p − 1)mᵣ bytes, with h shards held by the rank: a part of nᵣ ≈ n/p gradients of a
@@ -34,9 +35,11 @@ public final class SignMajority: CompressedStrategy {
 
   /// Votes.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
-    let (vote, voters) = (SignVote(), plan.tree.shards)
-    return try AnsweredExchange(plan, vote, scale: (1, Float(scale))) { messages, stride, count, answer in
-      vote.majority(of: messages, stride: stride, voters: voters, count: count, into: answer)
-    }
+    let (vote, voters, scale) = (SignVote(), plan.tree.shards, Float(scale))
+    return try AnsweredExchange(
+      plan, vote, scale: { step in step % 2 == 0 ? (1, scale) : (-1, -scale) },
+      answer: { messages, stride, count, answer in
+        vote.majority(of: messages, stride: stride, voters: voters, count: count, into: answer)
+      })
   }
 }
