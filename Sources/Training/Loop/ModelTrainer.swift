@@ -7,6 +7,8 @@ import Tensors
 /// There are two: ``SharedModelTrainer`` moves one model by gradients that ranks exchange, ``ReplicaTrainer`` moves a model
 /// for each worker and brings them together.
 protocol ModelTrainer: AnyObject {
+  /// The name of the strategy.
+  var name: String { get }
   /// The model that is evaluated and kept.
   var store: ParameterStore { get }
   /// Changes whenever the weights in `store` do.

@@ -10,6 +10,7 @@ final class ReplicaTrainer: ModelTrainer {
   let store: ParameterStore
   let shards: ShardTeam
   private(set) var version = 0
+  var name: String { type(of: strategy).name }
   private let strategy: any ReplicaStrategy
   private let replicas: [Replica]
   private let experiment: Experiment

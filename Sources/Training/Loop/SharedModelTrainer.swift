@@ -9,6 +9,7 @@ final class SharedModelTrainer: ModelTrainer {
   let store: ParameterStore
   let shards: ShardTeam
   private(set) var version = 0
+  var name: String { type(of: strategy).name }
   private let strategy: any GradientStrategy
   /// What the update rule remembers about the parameters that this rank moves.
   let optimizer: Optimizer

@@ -193,10 +193,11 @@ public final class TrainingLoop {
     isStopRequested = sums.stop
     progress.seconds += monotonicSeconds() - start
     let terms = Double(samples * prepared.objective.termsPerSample)
+    let sent = ledger.total
     return StepRecord(
       step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: sums.loss,
       accuracy: isClassification ? sums.correct / terms : nil, learningRate: learningRate,
-      seconds: progress.seconds, bytesSent: ledger.total.bytes)
+      seconds: progress.seconds, bytesSent: sent.bytes, messagesSent: sent.messages, wireBytes: communicator.wireBytes)
   }
 
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
@@ -284,13 +285,19 @@ public final class TrainingLoop {
 
   private func summary(_ test: EvaluationRecord?) throws -> TrainingSummary {
     let sent = ledger.total
-    let counts = try gatherCounts([Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak)])
+    let labels = ledger.labels.flatMap { [Int64($0.bytes), Int64($0.messages)] }
+    let counts = try gatherCounts(
+      [Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak), Int64(communicator.wireBytes)] + labels)
+    let buckets = (0..<labels.count / 2).map { bucket in
+      BucketTraffic(
+        bytesSent: counts.map { Int($0[4 + 2 * bucket]) }, messagesSent: counts.map { Int($0[5 + 2 * bucket]) })
+    }
     return TrainingSummary(
       ranks: communicator.size, epochs: progress.epoch, steps: progress.step, samples: progress.samples,
       seconds: progress.seconds, loss: test?.loss, accuracy: test?.accuracy,
-      parameters: store.layout.parameterCount, parametersDigest: Digest.parameters(store),
-      bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, wireBytes: communicator.wireBytes,
-      peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))
+      parameters: store.layout.parameterCount, parametersDigest: Digest.parameters(store), strategy: trainer.name,
+      bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, buckets: buckets,
+      wireBytes: Int(counts.reduce(0) { $0 + $1[3] }), peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))
   }
 
   private func gatherCounts(_ mine: [Int64]) throws -> [[Int64]] {
