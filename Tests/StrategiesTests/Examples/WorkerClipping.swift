@@ -36,7 +36,8 @@ public final class WorkerClipping: GradientStrategy {
   /// Clips, and starts adding: a bucket holds whole parameters, so their norms are known.
   public func gradientsReady(bucket: Int, _ blocks: [Storage]) throws(CommunicationError) {
     guard let plan else { return }
-    for parameter in plan.layout.parameters where plan.gradients(ofBucket: bucket).contains(parameter.range.lowerBound) {
+    for parameter in plan.layout.parameters where plan.gradients(ofBucket: bucket).contains(parameter.range.lowerBound)
+    {
       for block in blocks { clip(block.base + parameter.range.lowerBound, parameter.range.count) }
     }
     try sum?.start(bucket, blocks)
