@@ -31,6 +31,8 @@ public struct TrainingOptions: Sendable {
   public let patience: Int?
   /// Scalars of a bucket of gradients.
   public let bucket: Int
+  /// Whether gradients are exchanged while others are still computed.
+  public let overlap: Bool
   /// Whether what layers worked out is made again for the gradient.
   public let recompute: Bool
 
@@ -78,6 +80,8 @@ public struct TrainingOptions: Sendable {
       "evaluations of the validation set without improvement after which training stops")
     bucket = try options.integer(
       "bucket", default: 1 << 20, in: 1024...1 << 30, unit: "scalars", "scalars of a bucket of gradients")
+    overlap = try options.flag(
+      "overlap", default: true, "exchanges gradients while others are still computed; changes no bit of the result")
     recompute = try options.flag(
       "recompute", default: false,
       "makes what layers worked out again for the gradient instead of keeping it: less memory, more time, the same bits"

@@ -71,6 +71,15 @@ final class SharedModelTrainer: ModelTrainer {
     return sums
   }
 
+  /// Exchanges whatever lies in the blocks: a step's communication by itself, for benchmarks.
+  func exchange() throws(CommunicationError) {
+    for bucket in shards.buckets.ranges.indices {
+      try strategy.gradientsReady(bucket: bucket, shards.blocks)
+      try strategy.poll()
+    }
+    _ = try strategy.finishGradients(shards.blocks)
+  }
+
   /// Moves parameters and states by a block of gradients.
   func update(from block: Storage, step: Int, scale: Float, learningRate: Double = 0) throws(CommunicationError) {
     pending = Update(block: block, step: step, scale: scale, learningRate: learningRate)

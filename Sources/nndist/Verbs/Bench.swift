@@ -28,15 +28,19 @@ enum Bench: Verb {
     "--seconds", "S", "how long to measure (default 4; 0.5 a product, 0.2 a pass over memory)")
   static let profile = Flag("--profile", nil, "shows where the time of a step goes, for each kind of operation")
   static let layers = Flag("--layers", nil, "shows it for each operation of each layer")
+  static let overlap = Flag(
+    "--overlap", nil, "also times steps that exchange after computing, and says how much overlapping hides")
   static let backend = Flag("--backend", "NAME", "onednn or openblas")
   static let words = 1...2
   static let flags =
-    [model, config, batch, ranks, seconds, profile, layers, backend] + strategyFlags + [.run, .set, .json, .quiet]
+    [model, config, batch, ranks, seconds, profile, layers, overlap, backend] + strategyFlags + [
+      .run, .set, .json, .quiet,
+    ]
   private static let strategyFlags = [
     BenchStrategies.strategies, BenchStrategies.seeds, BenchStrategies.bandwidth, BenchStrategies.latency,
   ]
   private static let stepFlags = [
-    model, config, batch, ranks, seconds, profile, layers, backend, Flag.set, Flag.json,
+    model, config, batch, ranks, seconds, profile, layers, overlap, backend, Flag.set, Flag.json,
   ]
 
   /// What can be timed, and the flags that mean something to it.
