@@ -53,7 +53,7 @@ final class ShardTeam {
       evaluation: evaluationSizes)
     buckets = Buckets(
       layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count,
-      scalars: prepared.experiment.training.bucket)
+      scalars: prepared.experiment.training.bucket ?? Buckets.size(for: block.count))
     let needed = library.poolBytes
     try Agreement.together(communicator) { () throws(RunError) in
       try MachineMemory.require(
