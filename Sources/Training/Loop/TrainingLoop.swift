@@ -205,6 +205,10 @@ public final class TrainingLoop {
       seconds: progress.seconds, bytesSent: ledger.total.bytes)
   }
 
+  /// Payload bytes that this rank sends in a step, counted from 0, by formula: what the ledger counts.  Nil where the strategy
+  /// cannot say.
+  public func bytesSent(step: Int) -> Int? { trainer.bytesSent(step: step) }
+
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
 
   // MARK: Beginning
