@@ -83,8 +83,10 @@ let package = Package(
     tests("LayersTests", "Layers", "Configuration", "Tensors", "Datasets"),
     tests("DatasetsTests", "Datasets"),
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
-    tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Tensors"),
-    tests("TrainingTests", "Training", "Configuration", "Tensors", "Layers", "Learning", "Optimizers", "Datasets"),
-    tests("CommandTests", "Tensors", "Training"),
+    tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
+    tests(
+      "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
+      "Strategies", "Datasets"),
+    tests("CommandTests", "Strategies", "Tensors", "Training"),
   ]
 )

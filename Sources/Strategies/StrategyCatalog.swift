@@ -6,6 +6,11 @@ public enum StrategyCatalog {
   public static let all: [any CommunicationStrategy.Type] = [
     AllReduce.self,
     LocalSGD.self,
+    PostLocalSGD.self,
+    DiLoCo.self,
+    StreamingDiLoCo.self,
+    Gossip.self,
+    PushGossip.self,
   ]
 
   /// Reads the key `strategy:`.

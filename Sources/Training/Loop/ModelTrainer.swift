@@ -27,6 +27,9 @@ protocol ModelTrainer: AnyObject {
   var optimizerStates: [StateBlock] { get }
   /// What else is remembered, as far as this rank holds it.
   var memory: [StrategyMemory] { get }
+  /// Payload bytes that this rank sends in a step, by formula: the strategy's and the loop's own; nil where the strategy
+  /// cannot say.
+  func bytesSent(step: Int) -> Int?
 }
 
 /// When a step is, and what it depends on beside weights and data.

@@ -55,6 +55,9 @@ final class SharedModelTrainer: ModelTrainer {
   }
   var memory: [StrategyMemory] { strategy.memory }
 
+  /// Sums of the step ride with the gradients, so there is nothing beside the strategy's bytes.
+  func bytesSent(step: Int) -> Int? { strategy.bytesSent(step: step) }
+
   func step(_ moment: StepMoment) throws -> StepSums {
     let step = Worker.Step(
       store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), batches: moment.batches,

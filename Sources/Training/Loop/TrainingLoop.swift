@@ -66,12 +66,19 @@ public final class TrainingLoop {
       case .steps(let steps): totalSteps = steps
       }
       let layout = prepared.model.layout
-      let (rule, weights) = (experiment.optimizer, experiment.model.weights)
+      let weights = experiment.model.weights
+      let strategy = experiment.strategy()
+      // Weights, gradients, and what the rule remembers.
+      var blocks = 2 + experiment.optimizer.rule.stateNames.count
+      var what = "training \(prepared.model.name) (\(layout.parameterCount) parameters)"
+      if strategy is any ReplicaStrategy {
+        let replicas = (shards + base.size - 1) / base.size
+        blocks = 1 + replicas * blocks
+        what += " as \(replicas) \(replicas == 1 ? "replica" : "replicas") on each rank"
+      }
       try Agreement.together(base) { () throws(RunError) in
-        // Weights, gradients, and what the rule remembers.
         try MachineMemory.require(
-          Double(layout.parameterCount) * 4 * Double(2 + rule.rule.stateNames.count),
-          for: "training \(prepared.model.name) (\(layout.parameterCount) parameters)",
+          Double(layout.parameterCount) * 4 * Double(blocks), for: what,
           "make the model smaller or start fewer ranks on this machine")
       }
       let store = ParameterStore(layout)
@@ -89,14 +96,13 @@ public final class TrainingLoop {
         set.map { (name: name, source: $0) }
       }
       let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
-      let strategy = experiment.strategy()
       let tree = ShardTree(shards: shards)
       let grain = (strategy as? any GradientStrategy)?.grain ?? .shards
       let team = try ShardTeam(
         prepared, tree, schedule, grain: grain, evaluationSizes: chunkSizes, base)
       let plan = ExchangePlan(
         communicator: metered, uncounted: base, tree: tree, layout: layout, buckets: team.buckets.ranges,
-        scalars: team.block.count, seed: experiment.seed)
+        scalars: team.block.count, seed: experiment.seed, stepsPerEpoch: schedule.stepsPerEpoch)
       switch strategy {
       case let strategy as any GradientStrategy:
         trainer = try SharedModelTrainer(experiment, store, team, strategy, plan)
@@ -199,6 +205,10 @@ public final class TrainingLoop {
       accuracy: isClassification ? sums.correct / terms : nil, learningRate: learningRate,
       seconds: progress.seconds, bytesSent: sent.bytes, messagesSent: sent.messages, wireBytes: communicator.wireBytes)
   }
+
+  /// Payload bytes that this rank sends in a step, counted from 0, by formula: what the ledger counts.  Nil where the strategy
+  /// cannot say.
+  public func bytesSent(step: Int) -> Int? { trainer.bytesSent(step: step) }
 
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
 
