@@ -84,7 +84,9 @@ let package = Package(
     tests("DatasetsTests", "Datasets"),
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
-    tests("TrainingTests", "Training", "Configuration", "Tensors", "Layers", "Learning", "Optimizers", "Datasets"),
-    tests("CommandTests", "Tensors", "Training"),
+    tests(
+      "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
+      "Strategies", "Datasets"),
+    tests("CommandTests", "Strategies", "Tensors", "Training"),
   ]
 )

@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--modes", default="default,channels-last,compile")
     parser.add_argument("--json")
     parser.add_argument("models", nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # models may follow options
     names = options.models or list(MODELS)
     unknown = [name for name in names if name not in MODELS]
     if unknown:

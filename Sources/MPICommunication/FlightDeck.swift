@@ -8,7 +8,11 @@ final class FlightDeck {
   /// Bytes of the longest single message: counts are C ints in MPI, so longer blocks go in pieces.
   var largestMessage = 1 << 30
 
+  /// All groups, whose reports this rank reads while it waits.
+  var groups: [MPIGroup] = []
+
   private let patience: Patience
+  private var nextLook: UInt64 = 0
   private var flights: [Flight] = []
   private var spare: [Flight] = []
   private var identifiers = 0
@@ -28,6 +32,7 @@ final class FlightDeck {
     var bytes = 0
     for flight in flights { bytes += flight.bytesSent }
     for flight in spare { bytes += flight.bytesSent }
+    for group in groups { bytes += group.board.bytesSent }
     return bytes
   }
 
@@ -38,16 +43,16 @@ final class FlightDeck {
   func start(_ exchange: Exchange, _ group: MPIGroup) throws(CommunicationError) -> Request {
     if let failure { throw failure }
     exchange.check(rank: group.rank, size: group.size)
+    let number: Int
     let tag: CInt
     if exchange.kind == .send || exchange.kind == .receive {
-      tag = CInt(exchange.tag << 3 | Int(exchange.type.rawValue))
+      (number, tag) = (0, CInt(exchange.tag << 3 | Int(exchange.type.rawValue)))
     } else {
-      group.number += 1
-      tag = group.signature.tag(exchange.fingerprint(ranks: group.size), number: group.number)
+      (number, tag) = group.count(exchange)
     }
     identifiers += 1
     let flight = spare.popLast() ?? Flight(group: group)
-    flight.begin(exchange, group: group, identifier: identifiers, tag: tag)
+    flight.begin(exchange, group: group, identifier: identifiers, number: number, tag: tag)
     flights.append(flight)
     try remembering { () throws(CommunicationError) in try flight.advance(largest: largestMessage) }
     return Request(identifier: identifiers, of: exchange)
@@ -72,25 +77,39 @@ final class FlightDeck {
 
   private func finish(_ flight: Flight) throws(CommunicationError) {
     let began = monotonicNanoseconds()
-    var nextLook = began + FlightDeck.lookInterval
+    // Also a rank that never waits for long reads what those who wait for it have to say.
+    if began > nextLook { try look(at: began) }
     while true {
       try progress()
       if flight.isFinished { return }
       let now = monotonicNanoseconds()
       if now < began + Patience.spin { continue }
       sched_yield()
-      if now > nextLook {
-        try lookForOtherCalls(flight)
-        nextLook = now + FlightDeck.lookInterval
-      }
-      if now > began + patience.nanoseconds {
-        try lookForOtherCalls(flight)
-        throw timeout(flight)
-      }
+      let isLate = now > began + patience.nanoseconds
+      if isLate || (now > began + silence && now > nextLook) { try look(at: now, waitingFor: flight) }
+      if isLate { throw flight.group.timeout(flight, patience) }
     }
   }
 
-  private static let lookInterval: UInt64 = 1_000_000_000
+  /// Reads what others report in all groups, and tells them what this rank waits for. Throws if calls contradict each
+  /// other.
+  private func look(at now: UInt64, waitingFor flight: Flight? = nil) throws(CommunicationError) {
+    nextLook = now + (flight == nil ? silence : FlightDeck.pause)
+    if let flight { try flight.group.report(flight) }
+    for group in groups where group.size > 1 {
+      try group.board.collect()
+      if let number = group.contradiction { throw try group.disagreement(at: number, waitingFor: flight) }
+      if let flight { try group.answer(waitingFor: flight) }
+    }
+    if let flight, flight.group.isDeadlocked(flight, groups) {
+      throw try flight.group.disagreement(at: flight.number, waitingFor: flight)
+    }
+  }
+
+  /// Nanoseconds that a rank waits before it tells the others.
+  private var silence: UInt64 { min(1_000_000_000, patience.nanoseconds / 4) }
+  /// Nanoseconds between two looks at their reports from then on.
+  private static let pause: UInt64 = 20_000_000
 
   private func index(of request: Request) -> Int {
     guard let index = flights.firstIndex(where: { $0.identifier == request.identifier }) else {
@@ -101,7 +120,17 @@ final class FlightDeck {
 
   private func progress() throws(CommunicationError) {
     for flight in flights {
-      while !flight.isFinished, try flight.poll() { try flight.advance(largest: largestMessage) }
+      while !flight.isFinished, try poll(flight) { try flight.advance(largest: largestMessage) }
+    }
+  }
+
+  /// Of a collective whose messages have other sizes than this rank expects, the error names every rank's call.
+  private func poll(_ flight: Flight) throws(CommunicationError) -> Bool {
+    do {
+      return try flight.poll()
+    } catch {
+      guard error.kind == .mismatch, flight.number > 0 else { throw error }
+      throw try flight.group.disagreement(at: flight.number, waitingFor: flight)
     }
   }
 
@@ -114,30 +143,5 @@ final class FlightDeck {
       for flight in flights { _ = Unmanaged.passRetained(flight) }
       throw error
     }
-  }
-
-  /// Throws if a rank that this exchange waits for has called something else instead.
-  private func lookForOtherCalls(_ flight: Flight) throws(CommunicationError) {
-    let kind = flight.exchange.kind
-    if kind == .send || kind == .receive { return }
-    let group = flight.group
-    for peer in flight.awaited {
-      var found: CInt = 0
-      var status = MPI_Status()
-      try check(MPI_Iprobe(CInt(peer), CInt(MPI_ANY_TAG), group.collectives, &found, &status), "looking for messages")
-      if found != 0, group.signature.areRivals(status.MPI_TAG, flight.tag) {
-        throw CommunicationError(
-          .mismatch, "ranks disagree: rank \(group.rank) called \(flight.described), rank \(peer) something else")
-      }
-    }
-  }
-
-  private func timeout(_ flight: Flight) -> CommunicationError {
-    let peers = flight.awaited
-    let names = (peers.count == 1 ? "rank " : "ranks ") + peers.map(String.init).joined(separator: ", ")
-    return CommunicationError(
-      .timeout,
-      "rank \(flight.group.rank) waited \(patience.described) for \(names) in \(flight.described); "
-        + "\(Patience.variable) sets the limit")
   }
 }

@@ -26,6 +26,7 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
   init(_ group: MPIGroup, _ deck: FlightDeck) {
     self.group = group
     self.deck = deck
+    deck.groups.append(group)
   }
 
   /// Starts a call and returns without waiting for other ranks.
@@ -41,7 +42,11 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
   public func split(color: Int, key: Int) throws(CommunicationError) -> any Communicator {
     // Gathered first, which has a deadline; MPI's own split then finds everyone there. It takes small colors only.
     let (ranks, place) = try membersOfSplit(color: color, key: key)
-    return MPICommunicator(try MPIGroup(group.collectives, color: ranks[0], key: place), deck)
+    var identity = group.identity
+    identity.mix(group.history.number)
+    identity.mix(ranks[0])
+    return MPICommunicator(
+      try MPIGroup(group.collectives, color: ranks[0], key: place, identity: identity), deck)
   }
 
   /// Bytes of the longest single message; all ranks must agree. For tests.

@@ -32,6 +32,8 @@ public final class RunRecorder: TrainingObserver {
     line.learningRate = record.learningRate
     line.seconds = record.seconds
     line.bytesSent = record.bytesSent
+    line.messagesSent = record.messagesSent
+    line.wireBytes = record.wireBytes
     write(line)
   }
 

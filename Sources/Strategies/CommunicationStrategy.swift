@@ -24,7 +24,8 @@ public protocol CommunicationStrategy: AnyObject, SendableMetatype {
   /// What it remembers from step to step, as far as this rank holds it.  The same blocks at all times after `prepare`.
   var memory: [StrategyMemory] { get }
   /// Payload bytes that a rank sends in a step, by the formula in the strategy's documentation, exactly; nil where it is not
-  /// the same in every step of the kind.  The ledger counts them independently, and tests hold the two together.
+  /// the same in every step of the kind.  What the training loop sends beside it is not the strategy's.  The ledger counts
+  /// bytes independently, and tests hold the two together.
   func bytesSent(step: Int) -> Int?
 }
 

@@ -16,6 +16,11 @@ public enum StrategyCatalog {
     TernaryGradients.self,
     PowerSGD.self,
     LocalSGD.self,
+    PostLocalSGD.self,
+    DiLoCo.self,
+    StreamingDiLoCo.self,
+    Gossip.self,
+    PushGossip.self,
   ]
 
   /// Reads the key `strategy:`.

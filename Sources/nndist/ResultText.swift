@@ -1,4 +1,5 @@
 import Foundation
+import Reporting
 import Training
 
 /// A result for people.
@@ -15,6 +16,14 @@ enum ResultText {
       let rate = result["samples_per_second"] as? Double
     {
       lines.append(String(format: "trained    %ld steps in %.1f s, %.0f samples/s", steps, seconds, rate))
+    }
+    if let strategy = result["strategy"] as? String, let bytes = result["bytes_sent"] as? [Int], bytes.count > 1,
+      let messages = result["messages_sent"] as? [Int]
+    {
+      let wire = (result["wire_bytes"] as? Int ?? 0) / bytes.count
+      lines.append(
+        "sent       \(Numerals.bytes(bytes.max() ?? 0)) in \(Numerals.grouped(messages.max() ?? 0)) messages a rank "
+          + "(\(strategy)), " + (wire > 0 ? "\(Numerals.bytes(wire)) on the wire" : "nothing on a wire"))
     }
     if let digest = result["parameters_digest"] as? String { lines.append("digest     \(digest)") }
     if let run = result["run"] as? String { lines.append("run        \(run)") }

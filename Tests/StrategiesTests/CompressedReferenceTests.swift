@@ -113,7 +113,7 @@ struct CompressedReferenceTests {
     // One shard, so that what is applied is what it sent.
     let shares = [0.25, 0.25, 0.0625, 0.0625, 0.05, 0.05]
     let limit = clip.map { ", clip: \($0)" } ?? ""
-    let run = CompressedRun(strategy: "{name: dgc, ratio: 0.05, warmup: 4\(limit)}", steps: 0..<6)
+    let run = CompressedRun(strategy: "{name: dgc, ratio: 0.05, warmup: 2 epochs\(limit)}", steps: 0..<6)
     let outcome = try run()
     var (velocity, accumulation) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: count))
     for (step, block) in outcome.blocks.enumerated() {
@@ -322,6 +322,7 @@ struct CompressedReferenceTests {
     let parts = (own: [320, 333], other: [333, 320])
     let tail = [4 * 2 * 3, 4 * 3]
     let sparse = 8 * (48 + 2 + 14 + 1) * 2
+    let dense = 8 * (120 + 6 + 36 + 1) * 2
     let signs = 2 * (4 * 4 + 60 + 3 + 18 + 1)
     let votes = (4 + 40, 4 + 42)
     let expected: [String: [Int]] = [
@@ -337,7 +338,7 @@ struct CompressedReferenceTests {
       "{name: powersgd, start: 0}": [
         4 * (2 * 29 + 32) + 4 * (2 * 22 + 16), 4 * (2 * 32 + 29) + 4 * (2 * 16 + 22),
       ],
-      "{name: dgc, ratio: 0.1, warmup: 0}": [sparse, sparse],
+      "{name: dgc, ratio: 0.25}": [dense, dense],
     ]
     for (strategy, bytes) in expected {
       let outcome = try CompressedRun(strategy: strategy, ranks: 2, shards: 4, bucket: 10_000, steps: 0..<1)()

@@ -2,14 +2,15 @@ import Communication
 import Compression
 import Tensors
 
-/// Every bucket is cut into one part a rank; the shards' messages about a part go to its owner, who makes one message of them
-/// and sends that to everybody.
+/// Every bucket is cut into one part a rank; the shards' messages about a part go to its owner, who makes one message
+/// of them and sends that to everybody.
 ///
-/// Parts are whole cache lines of 16 scalars.  With messages of mᵣ bytes about the part of rank r, m in all, and h shards held
-/// by rank r, it sends h(m − mᵣ) + (p − 1)mᵣ bytes a bucket.  Memory: h + 1 messages about all, S about the own part.
+/// Parts are whole cache lines of 16 scalars.  With messages of mᵣ bytes about the part of rank r, m in all, and h
+/// shards held by rank r, it sends h(m − mᵣ) + (p − 1)mᵣ bytes a bucket.  Memory: h + 1 messages about all, S about the
+/// own part.
 public final class AnsweredExchange<Code: Compressor>: BucketExchange {
-  /// Makes the answer of the messages about a part of `count` scalars, the first at `messages`, each `stride` bytes after the
-  /// one before, in the order of shards.
+  /// Makes the answer of the messages about a part of `count` scalars, the first at `messages`, each `stride` bytes
+  /// after the one before, in the order of shards.
   public typealias Answer = (
     _ messages: UnsafeRawPointer, _ stride: Int, _ count: Int, _ answer: UnsafeMutableRawPointer
   ) -> Void
@@ -148,7 +149,8 @@ public final class AnsweredExchange<Code: Compressor>: BucketExchange {
 }
 
 extension AnsweredExchange {
-  /// An exchange whose owners add what the messages say in Float32, in the order of shards, and round the sum.  Collective.
+  /// An exchange whose owners add what the messages say in Float32, in the order of shards, and round the sum.
+  /// Collective.
   static func sums(
     _ plan: ExchangePlan, rounding code: Code, scale: Float = 1
   ) throws(CommunicationError) -> AnsweredExchange {

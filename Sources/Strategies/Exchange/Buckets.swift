@@ -11,6 +11,10 @@ public struct Buckets: Sendable {
   /// For each bucket, the instructions of a step after which its gradients are final.
   public let ready: [Int]
 
+  /// A size that leaves little to exchange after the last gradient is there, and few enough messages: an eighth of the
+  /// block, between 64 KiB and 4 MiB.
+  public static func size(for count: Int) -> Int { min(1 << 20, max(1 << 14, count / 8)) }
+
   /// Buckets of about `scalars` scalars of a block of `count`; the first is a quarter of that, so that the exchange starts
   /// early.  A parameter never lies in two buckets, so one larger than a bucket makes a larger bucket.
   public init(layout: ParameterLayout, gradientReady: [Int], count: Int, scalars: Int) {

@@ -2,8 +2,8 @@ import Communication
 import Compression
 import Tensors
 
-/// Gradients at random places of every parameter, the same for all shards, so that short vectors are summed in the order of
-/// the tree; elsewhere the result is 0.
+/// Gradients at random places of every parameter, the same for all shards, so that short vectors are summed in the
+/// order of the tree; elsewhere the result is 0.
 ///
 /// Sends 4(h(k − kᵣ) + (p − 1)kᵣ) bytes a bucket of k places, kᵣ of them owned, with h shards held by the rank.
 public final class CommonPlacesExchange: BucketExchange {

@@ -3,8 +3,8 @@ import Tensors
 
 /// A strategy that compresses the gradient of every shard: its options, and the exchange that they make.
 ///
-/// The tail behind the gradients is summed exactly, in the order of the tree: with h shards held by a rank that owns tᵣ of
-/// its t scalars, 4(h(t − tᵣ) + (p − 1)tᵣ) bytes beside those of the exchange.
+/// The tail behind the gradients is summed exactly, in the order of the tree: with h shards held by a rank that owns tᵣ
+/// of its t scalars, 4(h(t − tᵣ) + (p − 1)tᵣ) bytes beside those of the exchange.
 public protocol CompressedStrategy: GradientStrategy {
   /// Makes what exchanges the gradients.  Collective.
   func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange

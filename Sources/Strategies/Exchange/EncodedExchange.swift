@@ -2,8 +2,8 @@ import Communication
 import Compression
 import Tensors
 
-/// Every shard's gradient, encoded parameter by parameter with what the shard remembers, goes to all ranks; each decodes the
-/// messages of all shards and adds them in the order of shards.
+/// Every shard's gradient, encoded parameter by parameter with what the shard remembers, goes to all ranks; each
+/// decodes the messages of all shards and adds them in the order of shards.
 ///
 /// Sends b·h·(p − 1) bytes for h shards held by the rank and messages of b bytes in all.  Computes on every rank S·n
 /// additions, or those of S messages where they are sparse.

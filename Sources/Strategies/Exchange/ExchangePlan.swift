@@ -17,11 +17,13 @@ public struct ExchangePlan: Sendable {
   public let scalars: Int
   /// The experiment's seed.
   public let seed: UInt64
+  /// Steps of an epoch.
+  public let stepsPerEpoch: Int
 
   /// All of it; `uncounted` is the communicator that `communicator` counts for, where there is one.
   public init(
     communicator: any Communicator, uncounted: (any Communicator)? = nil, tree: ShardTree, layout: ParameterLayout,
-    buckets: [Range<Int>], scalars: Int, seed: UInt64
+    buckets: [Range<Int>], scalars: Int, seed: UInt64, stepsPerEpoch: Int = 1
   ) {
     self.communicator = communicator
     self.uncounted = uncounted ?? communicator
@@ -30,12 +32,14 @@ public struct ExchangePlan: Sendable {
     self.buckets = buckets
     self.scalars = scalars
     self.seed = seed
+    self.stepsPerEpoch = stepsPerEpoch
   }
 
   /// The same plan for what is no part of a step.
   public var aside: ExchangePlan {
     ExchangePlan(
-      communicator: uncounted, tree: tree, layout: layout, buckets: buckets, scalars: scalars, seed: seed)
+      communicator: uncounted, tree: tree, layout: layout, buckets: buckets, scalars: scalars, seed: seed,
+      stepsPerEpoch: stepsPerEpoch)
   }
 
   /// The logical shards that this rank holds.

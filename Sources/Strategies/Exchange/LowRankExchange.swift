@@ -2,13 +2,13 @@ import Communication
 import Compression
 import Tensors
 
-/// Matrices as products of thin factors that are summed over shards, first the left ones, then the right; whatever else there
-/// is travels with the left factors, exactly.
+/// Matrices as products of thin factors that are summed over shards, first the left ones, then the right; whatever else
+/// there is travels with the left factors, exactly.
 ///
-/// A parameter of d₀ × d₁ × … is a matrix of d₀ rows where its factors are less than half as large (``LowRank/pays``).  Every
-/// shard keeps what the sum of all left out of its own matrix, 1/S of that sum taken off; the right factors start from those
-/// of the step before.  Sends 4(h(n − nᵣ) + (p − 1)nᵣ) bytes a bucket twice: for the n = Σ r·rows + Σ others of the left
-/// factors and the n = Σ r·columns of the right, nᵣ of them owned, with h shards held by the rank.
+/// A parameter of d₀ × d₁ × … is a matrix of d₀ rows where its factors are less than half as large (``LowRank/pays``).
+/// Every shard keeps what the sum of all left out of its own matrix, 1/S of that sum taken off; the right factors start
+/// from those of the step before.  Sends 4(h(n − nᵣ) + (p − 1)nᵣ) bytes a bucket twice: for the n = Σ r·rows + Σ others
+/// of the left factors and the n = Σ r·columns of the right, nᵣ of them owned, with h shards held by the rank.
 public final class LowRankExchange: BucketExchange {
   private struct Matrix {
     let parameter: Int

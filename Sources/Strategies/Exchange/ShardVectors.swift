@@ -1,8 +1,8 @@
 import Communication
 import Tensors
 
-/// A short vector for each shard of this rank, cut into a range a bucket, and its sum over all shards in the order of the
-/// tree: for what stands for gradients and adds like them.
+/// A short vector for each shard of this rank, cut into a range a bucket, and its sum over all shards in the order of
+/// the tree: for what stands for gradients and adds like them.
 ///
 /// Sends 4(h(n − nᵣ) + (p − 1)nᵣ) bytes a range of n scalars, nᵣ of them owned, with h shards held by the rank.
 final class ShardVectors {

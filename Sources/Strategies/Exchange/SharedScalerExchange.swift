@@ -2,8 +2,8 @@ import Communication
 import Compression
 import Tensors
 
-/// Ternary gradients with one scaler a parameter for all shards: the shards' own scalers are exchanged first, and each shard
-/// encodes with the largest; all ranks decode the messages of all shards and add them in the order of shards.
+/// Ternary gradients with one scaler a parameter for all shards: the shards' own scalers are exchanged first, and each
+/// shard encodes with the largest; all ranks decode the messages of all shards and add them in the order of shards.
 ///
 /// Sends (4 + b)·h·(p − 1) bytes a parameter, for h shards held by the rank and messages of b bytes.
 public final class SharedScalerExchange: BucketExchange {

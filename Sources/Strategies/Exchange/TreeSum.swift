@@ -66,11 +66,13 @@ public final class TreeSum {
   }
 
   /// Bytes that this rank sends for all ranges.
-  public var bytesSent: Int {
+  public var bytesSent: Int { ranges.indices.reduce(0) { $0 + bytesSent(for: $1) } }
+
+  /// Bytes that this rank sends for one range.
+  public func bytesSent(for index: Int) -> Int {
     let (rank, ranks) = (communicator.rank, communicator.size)
-    return ranges.reduce(0) { sum, range in
-      let owned = Parts.lines(range.count, over: ranks).count(of: rank)
-      return sum + 4 * (tree.blocks[rank] * (range.count - owned) + (ranks - 1) * owned)
-    }
+    let count = ranges[index].count
+    let owned = Parts.lines(count, over: ranks).count(of: rank)
+    return 4 * (tree.blocks[rank] * (count - owned) + (ranks - 1) * owned)
   }
 }

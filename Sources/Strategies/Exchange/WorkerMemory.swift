@@ -3,8 +3,8 @@ import Tensors
 
 /// What a worker remembers of gradients that its messages left out.
 public protocol WorkerMemory {
-  /// Encodes the gradient of a range, with what is remembered of that range.  `gradient` is the range's first scalar; it may
-  /// be used up.
+  /// Encodes the gradient of a range, with what is remembered of that range.  `gradient` is the range's first scalar;
+  /// it may be used up.
   func encode(
     _ gradient: UnsafeMutablePointer<Float>, _ range: Range<Int>, with compressor: some Compressor, key: CompressionKey,
     into message: UnsafeMutableRawPointer)

@@ -3,12 +3,14 @@ import Compression
 import Configuration
 
 /// All-reduce in half the bytes: gradients travel as bfloat16 both ways and are added in Float32, as
-/// DistributedDataParallel's hook does with a ring that adds in 16 bits (Li et al. 2020, "PyTorch Distributed", VLDB 13(12), section 3.2.3).
+/// DistributedDataParallel's hook does with a ring that adds in 16 bits (Li et al. 2020, "PyTorch Distributed", VLDB
+/// 13(12), section 3.2.3).
 ///
 /// As ``Float16AllReduce``, with the range of Float32, so that nothing need be scaled, and eight bits of precision.
 ///
-/// Sends per step and rank 2(h(n − nᵣ) + (p − 1)nᵣ) bytes for n gradients, nᵣ ≈ n/p of them owned (of each bucket, in whole
-/// lines of 16), with h shards held by the rank, and the tail (``CompressedStrategy``).  State: none.  With one worker the gradient is rounded all the same.
+/// Sends per step and rank 2(h(n − nᵣ) + (p − 1)nᵣ) bytes for n gradients, nᵣ ≈ n/p of them owned (of each bucket, in
+/// whole lines of 16), with h shards held by the rank, and the tail (``CompressedStrategy``).  State: none.  With one
+/// worker the gradient is rounded all the same.
 public final class BFloat16AllReduce: CompressedStrategy {
   /// The name in configurations.
   public static let name = "bfloat16"

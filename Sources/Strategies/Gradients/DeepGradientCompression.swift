@@ -9,18 +9,19 @@ import Tensors
 ///
 ///     u ← m u + g;  v ← v + u;  send about the top k of v;  u, v ← 0 at the places sent
 ///
-/// The threshold of a parameter is estimated from a sample (``SampledTopK``).  The share that is sent falls from 1/4 over 1/16, 1/64
-/// and 1/256 to `ratio`: sparsities of 75, 93.75, 98.44, 99.6 and 99.9 %, the first four in equal parts of the `warmup` steps.
-/// With `clip`, a shard's gradient of every parameter, as a mean over its own samples, is scaled to a norm of at most
-/// clip / √S (section 3.3, by parameter as in the authors' code).
+/// The threshold of a parameter is estimated from a sample (``SampledTopK``).  The share that is sent falls from 1/4
+/// over 1/16, 1/64 and 1/256 to `ratio`: sparsities of 75, 93.75, 98.44, 99.6 and 99.9 %, the first four in equal parts
+/// of `warmup`, four epochs as in the paper. With `clip`, a shard's gradient of every parameter, as a mean over its own
+/// samples, is scaled to a norm of at most clip / √S (section 3.3, by parameter as in the authors' code).
 ///
-/// It takes the momentum's part: `optimizer` must be `sgd` without Nesterov's update, whose momentum becomes m; what is applied
-/// then is SGD without momentum.  So a coupled weight decay acts directly, 1 / (1 − m) times weaker than beside momentum.  Deviations: a shard
-/// with fewer samples than the others is taken for a mean over as many; `training.clip` clips the sum, after compression.
+/// It takes the momentum's part: `optimizer` must be `sgd` without Nesterov's update, whose momentum becomes m; what is
+/// applied then is SGD without momentum.  So a coupled weight decay acts directly, 1 / (1 − m) times weaker than beside
+/// momentum.  Deviations: a shard with fewer samples than the others is taken for a mean over as many; `training.clip`
+/// clips the sum, after compression.
 ///
-/// Sends per step and rank 8k·h·(p − 1) bytes for the k = Σ max(1, ⌊share · n⌋) over the parameters and h shards held by the rank,
-/// and the tail (``CompressedStrategy``).  State: u and v of every shard.  With one worker, a ratio of 1 and no warm-up it
-/// is SGD without momentum: u is cleared wherever it was sent.
+/// Sends per step and rank 8k·h·(p − 1) bytes for the k = Σ max(1, ⌊share · n⌋) over the parameters and h shards held
+/// by the rank, and the tail (``CompressedStrategy``).  State: u and v of every shard.  With one worker and a ratio of
+/// 1 it is SGD without momentum: u is cleared wherever it was sent.
 public final class DeepGradientCompression: CompressedStrategy {
   /// The name in configurations.
   public static let name = "dgc"
@@ -29,7 +30,7 @@ public final class DeepGradientCompression: CompressedStrategy {
     "sends the largest scalars of gradients that gathered momentum at the sender (deep gradient compression)"
 
   private let ratio: Double
-  private let warmup: Int
+  private let warmup: Quantity
   private let clip: Double?
   private var momentum: Double = 0
   /// Where it stands.
@@ -39,8 +40,8 @@ public final class DeepGradientCompression: CompressedStrategy {
   public init(options: inout Options) throws(ConfigurationError) {
     ratio = try options.number(
       "ratio", default: 0.001, in: .positiveFraction, "share of every parameter's gradient that is sent in the end")
-    warmup = try options.integer(
-      "warmup", default: 400, in: 0...1 << 30, unit: "steps", "steps in which the share falls to that, by quarters")
+    warmup = try options.quantity(
+      "warmup", in: ["epoch", "step"], default: Quantity(4, "epoch"), "how long the share falls to that, by quarters")
     clip = try options.optionalNumber(
       "clip", in: .positive, "norm that a parameter's gradient is limited to, over the root of the number of shards")
   }
@@ -66,18 +67,17 @@ public final class DeepGradientCompression: CompressedStrategy {
     }
     let capacity = plan.layout.parameters.map(\.range.count).max() ?? 0
     var stages: [(first: Int, exchange: any BucketExchange)] = []
-    for (first, share) in shares {
+    for (first, share) in shares(stepsPerEpoch: plan.stepsPerEpoch) {
       stages.append((first, try EncodedExchange(plan, SampledTopK(ratio: share, capacity: capacity), memories)))
     }
     return StagedExchange(stages)
   }
 
   /// The shares that are sent, each from a step on.
-  private var shares: [(first: Int, share: Double)] {
-    let falling = warmup > 0 ? [0x1p-2, 0x1p-4, 0x1p-6, 0x1p-8].filter { $0 > ratio } : []
-    return (falling + [ratio]).enumerated().map { index, share in
-      (falling.isEmpty ? 0 : warmup * index / falling.count, share)
-    }
+  private func shares(stepsPerEpoch: Int) -> [(first: Int, share: Double)] {
+    let steps = warmup.unit == "epoch" ? warmup.count * stepsPerEpoch : warmup.count
+    let falling = [0x1p-2, 0x1p-4, 0x1p-6, 0x1p-8].filter { $0 > ratio }
+    return (falling + [ratio]).enumerated().map { index, share in (steps * index / max(1, falling.count), share) }
   }
 }
 

@@ -2,17 +2,18 @@ import Communication
 import Compression
 import Configuration
 
-/// All-reduce in half the bytes: gradients travel as IEEE 754 binary16 both ways and are added in Float32, as DistributedDataParallel's
-/// compression hook does with a ring that adds in 16 bits (Li et al. 2020, "PyTorch Distributed", VLDB 13(12), section 3.2.3;
-/// mixed precision and loss scaling: Micikevicius et al., ICLR 2018).
+/// All-reduce in half the bytes: gradients travel as IEEE 754 binary16 both ways and are added in Float32, as
+/// DistributedDataParallel's compression hook does with a ring that adds in 16 bits (Li et al. 2020, "PyTorch
+/// Distributed", VLDB 13(12), section 3.2.3; mixed precision and loss scaling: Micikevicius et al., ICLR 2018).
 ///
-/// The gradient of every shard, times `scale`, is rounded to the nearest; the owner of each part of a bucket adds all shards' in
-/// Float32, in their order, and rounds the sum; everybody divides it by `scale`.  With the default scale of 128, sums from
-/// 2⁻³² to 511 survive, those from 2⁻²¹ on with eleven bits; a larger one becomes an infinity, which ends training.  A power
-/// of two costs no precision.
+/// The gradient of every shard, times `scale`, is rounded to the nearest; the owner of each part of a bucket adds all
+/// shards' in Float32, in their order, and rounds the sum; everybody divides it by `scale`.  With the default scale of
+/// 128, sums from 2⁻³² to 511 survive, those from 2⁻²¹ on with eleven bits; a larger one becomes an infinity, which
+/// ends training.  A power of two costs no precision.
 ///
-/// Sends per step and rank 2(h(n − nᵣ) + (p − 1)nᵣ) bytes for n gradients, nᵣ ≈ n/p of them owned (of each bucket, in whole
-/// lines of 16), with h shards held by the rank, and the tail (``CompressedStrategy``).  State: none.  With one worker the gradient is rounded all the same.
+/// Sends per step and rank 2(h(n − nᵣ) + (p − 1)nᵣ) bytes for n gradients, nᵣ ≈ n/p of them owned (of each bucket, in
+/// whole lines of 16), with h shards held by the rank, and the tail (``CompressedStrategy``).  State: none.  With one
+/// worker the gradient is rounded all the same.
 public final class Float16AllReduce: CompressedStrategy {
   /// The name in configurations.
   public static let name = "float16"

@@ -2,14 +2,16 @@ import Communication
 import Compression
 import Configuration
 
-/// Every shard rounds its gradient at random to a few levels of its norm, so that the expectation is the gradient (Alistarh,
-/// Grubic, Li, Tomioka, Vojnovic, NeurIPS 2017, "QSGD", equation 5 of section 3.1; bucketing, section 4).
+/// Every shard rounds its gradient at random to a few levels of its norm, so that the expectation is the gradient
+/// (Alistarh, Grubic, Li, Tomioka, Vojnovic, NeurIPS 2017, "QSGD", equation 5 of section 3.1; bucketing, section 4).
 ///
-/// Every parameter is cut into buckets of `bucket` scalars with a norm each; codes take ⌈log₂(2 · levels + 1)⌉ bits where the
-/// paper has Elias codes, so that sizes are fixed (``QSGD``).  All ranks add what all shards sent, in their order.
+/// Every parameter is cut into buckets of `bucket` scalars with a norm each; codes take ⌈log₂(2 · levels + 1)⌉ bits
+/// where the paper has Elias codes, so that sizes are fixed (``QSGD``).  All ranks add what all shards sent, in their
+/// order.
 ///
-/// Sends per step and rank Σ (4⌈n/bucket⌉ + ⌈bits · n/8⌉)·h·(p − 1) bytes over the parameters of n scalars, for h shards held
-/// by the rank, and the tail (``CompressedStrategy``).  State: none; numbers are drawn by seed, step, shard and parameter.
+/// Sends per step and rank Σ (4⌈n/bucket⌉ + ⌈bits · n/8⌉)·h·(p − 1) bytes over the parameters of n scalars, for h
+/// shards held by the rank, and the tail (``CompressedStrategy``).  State: none; numbers are drawn by seed, step, shard
+/// and parameter.
 public final class QuantisedGradients: CompressedStrategy {
   /// The name in configurations.
   public static let name = "qsgd"

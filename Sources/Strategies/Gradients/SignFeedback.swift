@@ -2,16 +2,16 @@ import Communication
 import Compression
 import Configuration
 
-/// Every shard sends the signs of its gradient and their mean magnitude, and keeps what that leaves out (Karimireddy, Rebjock,
-/// Stich, Jaggi, ICML 2019, "Error feedback fixes SignSGD", algorithm 2).
+/// Every shard sends the signs of its gradient and their mean magnitude, and keeps what that leaves out (Karimireddy,
+/// Rebjock, Stich, Jaggi, ICML 2019, "Error feedback fixes SignSGD", algorithm 2).
 ///
 ///     c = g + e;  send (‖c‖₁ / n) · sign c;  e ← c − what was sent;  the gradient applied is the sum of what all sent
 ///
-/// Magnitudes are those of each parameter, as in the paper's experiments (section 6.1).  A sign of 0 is +1.  Deviation: the learning rate is
-/// no part of what is remembered, as in ``TopKGradients``.
+/// Magnitudes are those of each parameter, as in the paper's experiments (section 6.1).  A sign of 0 is +1.  Deviation:
+/// the learning rate is no part of what is remembered, as in ``TopKGradients``.
 ///
-/// Sends per step and rank Σ (4 + ⌈n/8⌉)·h·(p − 1) bytes over the parameters of n scalars, for h shards held by the rank, and
-/// the tail (``CompressedStrategy``).  State: the residual e of every shard.
+/// Sends per step and rank Σ (4 + ⌈n/8⌉)·h·(p − 1) bytes over the parameters of n scalars, for h shards held by the
+/// rank, and the tail (``CompressedStrategy``).  State: the residual e of every shard.
 public final class SignFeedback: CompressedStrategy {
   /// The name in configurations.
   public static let name = "sign-feedback"

@@ -3,14 +3,14 @@ import Compression
 import Configuration
 
 /// Every shard sends the scalars of its gradient that are largest in magnitude, and keeps the others for later (Aji and
-/// Heafield, EMNLP 2017, "Sparse communication for distributed gradient descent"; Stich, Cordonnier, Jaggi, NeurIPS 2018,
-/// algorithm 1).
+/// Heafield, EMNLP 2017, "Sparse communication for distributed gradient descent"; Stich, Cordonnier, Jaggi, NeurIPS
+/// 2018, algorithm 1).
 ///
 ///     c = g + e;  send the top k of c;  e ← what was not sent;  the gradient applied is the sum of what all sent
 ///
-/// Of every parameter of n scalars k = max(1, ⌊ratio · n⌋) are sent, ties by lower index, as in Aji's layers.  Deviation: Stich
-/// puts the learning rate into what is remembered, c = rate · g + e; here the optimizer applies it, so that rules with
-/// momentum go with it too.
+/// Of every parameter of n scalars k = max(1, ⌊ratio · n⌋) are sent, ties by lower index, as in Aji's layers.
+/// Deviation: Stich puts the learning rate into what is remembered, c = rate · g + e; here the optimizer applies it, so
+/// that rules with momentum go with it too.
 ///
 /// Sends per step and rank 8k·h·(p − 1) bytes for the k of all parameters and h shards held by the rank, and the tail
 /// (``CompressedStrategy``).  State: the residual e of every shard, where `feedback` holds.

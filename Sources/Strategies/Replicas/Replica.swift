@@ -11,8 +11,10 @@ public final class Replica {
   public let optimizer: Optimizer
   /// The gradient of the present step: the mean over this shard's samples, statistics behind it.
   public let gradient: Storage
-  /// Samples of the shard in the present step; without any its weights stay.
+  /// Samples of the present step that the gradient is a mean over, at first the shard's own; without any the weights stay.
   public var samples = 0
+  /// The shard's part of all samples of the present step.
+  public var share: Float = 0
 
   /// A replica whose gradients lie in `gradient`.
   public init(shard: Int, store: ParameterStore, optimizer: Optimizer, gradient: Storage) {
@@ -20,5 +22,20 @@ public final class Replica {
     self.store = store
     self.optimizer = optimizer
     self.gradient = gradient
+  }
+
+  /// Weights and states.
+  public var scalarCount: Int { store.parameters.count + store.states.count }
+
+  /// Writes weights, then states.
+  public func write(to message: UnsafeMutablePointer<Float>) {
+    message.update(from: store.parameters.base, count: store.parameters.count)
+    (message + store.parameters.count).update(from: store.states.base, count: store.states.count)
+  }
+
+  /// Hands weights, then states, to `body`, each with the number of scalars before it in a message.
+  public func forEachBlock(_ body: (_ block: Storage, _ offset: Int) -> Void) {
+    body(store.parameters, 0)
+    body(store.states, store.parameters.count)
   }
 }

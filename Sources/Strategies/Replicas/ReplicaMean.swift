@@ -13,14 +13,16 @@ public final class ReplicaMean {
   private let blocks: [Storage]
   private let scratch: [Storage]
   private let divisor: Float
+  /// Ranges that were started and are not finished.
+  private var started: [Int] = []
   private let owner: CommunicatorMemory
 
-  /// Means of ranges of vectors that reach to the end of the last range.  Collective.
-  public init(_ plan: ExchangePlan, _ ranges: [Range<Int>]) throws(CommunicationError) {
+  /// Means of ranges of vectors that reach to the end of the last range; with a `divisor`, sums divided by that.  Collective.
+  public init(_ plan: ExchangePlan, _ ranges: [Range<Int>], divisor: Float? = nil) throws(CommunicationError) {
     sum = TreeSum(plan, ranges, of: .subtrees)
     shards = plan.shards
     pieces = plan.subtrees(of: plan.communicator.rank)
-    divisor = Float(plan.tree.shards)
+    self.divisor = divisor ?? Float(plan.tree.shards)
     let count = ranges.map(\.upperBound).max() ?? 0
     let stride = (count + 15) / 16 * 16
     let owner = try plan.communicator.allocate(byteCount: 4 * stride * pieces.count)
@@ -44,6 +46,7 @@ public final class ReplicaMean {
     let range = sum.ranges[index]
     for (piece, block) in zip(pieces, blocks) { add(piece, range, into: block, depth: 0, fill) }
     try sum.start(index, blocks)
+    started.append(index)
   }
 
   private func add(
@@ -61,21 +64,35 @@ public final class ReplicaMean {
   /// Moves what was started along.
   public func poll() throws(CommunicationError) { try sum.poll() }
 
-  /// Waits for everything that was started.
-  public func finish() throws(CommunicationError) { try sum.finish() }
+  /// Waits for everything that was started and divides.
+  public func finish() throws(CommunicationError) {
+    try sum.finish()
+    for index in started { divide(sum.ranges[index]) }
+    started.removeAll(keepingCapacity: true)
+  }
 
-  /// Writes the mean of a range that is finished, range by range its own scalars.
-  public func copy(_ index: Int, to target: UnsafeMutablePointer<Float>) {
-    let range = sum.ranges[index]
-    let source = blocks[0].base + range.lowerBound
-    let divisor = divisor
+  private func divide(_ range: Range<Int>) {
+    let (y, divisor) = (blocks[0].base + range.lowerBound, divisor)
     var i = 0
     while i < range.count {
-      target[i] = source[i] / divisor
+      y[i] /= divisor
       i &+= 1
     }
   }
 
+  /// The mean of a range that is finished, until it is started anew.
+  public func mean(of index: Int) -> UnsafePointer<Float> {
+    UnsafePointer(blocks[0].base + sum.ranges[index].lowerBound)
+  }
+
+  /// Writes the mean of a range that is finished.
+  public func copy(_ index: Int, to target: UnsafeMutablePointer<Float>) {
+    target.update(from: mean(of: index), count: sum.ranges[index].count)
+  }
+
   /// Bytes that this rank sends for all ranges together.
   public var bytesSent: Int { sum.bytesSent }
+
+  /// Bytes that this rank sends for one range.
+  public func bytesSent(for index: Int) -> Int { sum.bytesSent(for: index) }
 }

@@ -91,6 +91,14 @@ extension Recorder {
     _ x: Value, _ weight: Value, bias: Value? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
     groups: Int = 1
   ) -> Value {
+    convolution(
+      x, weight, bias: bias, stride: stride, padding: padding, dilation: dilation, groups: groups, byTaps: nil)
+  }
+
+  /// The same with oneDNN's convolution or products of taps, or what is faster where `byTaps` is nil.
+  package func convolution(
+    _ x: Value, _ weight: Value, bias: Value?, stride: Int, padding: Int, dilation: Int, groups: Int, byTaps: Bool?
+  ) -> Value {
     let (image, weights) = (shape(x), shape(weight))
     precondition(
       image.rank == 4 && weights.rank == 4 && groups > 0 && stride > 0 && padding >= 0 && dilation > 0
@@ -107,6 +115,8 @@ extension Recorder {
       "a kernel of \(weights) on images of \(image) with padding \(padding)")
     let library: any ConvolutionLibrary =
       switch compute.backend {
+      case .onednn where compute.precision == .float32 && (byTaps ?? TapConvolution.isFaster(shape)):
+        TapConvolution(shape)
       case .onednn:
         OneDNNConvolution(
           shape, hasBias: bias != nil, needsInputGradient: mode == .training && needsGradient(x),

@@ -107,6 +107,53 @@ public final class StepBenchmark {
     } catch { throw RunError(error) }
   }
 
+  // MARK: Overlap
+
+  /// What overlapping the exchange of gradients with computing them gains.
+  public struct Overlap: Sendable {
+    /// Median seconds of a step that overlaps, and of one that exchanges afterwards.
+    public let with: Double, without: Double
+    /// Median seconds of the exchange alone, and of the backward pass alone.
+    public let communication: Double, backward: Double
+
+    /// Share of the shorter of both that is hidden behind the other.
+    public var hidden: Double { (without - with) / min(communication, backward) }
+  }
+
+  /// Times steps with and without overlap by turns, and the exchange alone; nil where replicas are exchanged and not gradients.
+  public func overlap(seconds: Double) throws(RunError) -> Overlap? {
+    guard let trainer = loop.trainer as? SharedModelTrainer else { return nil }
+    let first = ShardTreePart(shards: shards, rank: communicator.rank, ranks: communicator.size).first
+    let plan = plan(shard: first)
+    let backward = zip(plan.profileSteps, instructionTimes(plan, shard: first).instructions)
+      .reduce(0) { $0 + ($1.0.name.hasSuffix("gradient") ? $1.1 : 0) }
+    let usual = trainer.shards.overlaps
+    defer { trainer.shards.overlaps = usual }
+    do {
+      var times: [Bool: [Double]] = [:]
+      var exchanges: [Double] = []
+      let start = monotonicSeconds()
+      _ = try loop.step()
+      let rounds = try agree(max(5, Int(seconds / 3 / max(monotonicSeconds() - start, 1e-6))))
+      for _ in 0..<rounds {
+        for overlaps in [true, false] {
+          trainer.shards.overlaps = overlaps
+          try communicator.barrier()
+          let start = monotonicSeconds()
+          _ = try loop.step()
+          times[overlaps, default: []].append(monotonicSeconds() - start)
+        }
+        try communicator.barrier()
+        let start = monotonicSeconds()
+        try trainer.exchange()
+        exchanges.append(monotonicSeconds() - start)
+      }
+      return Overlap(
+        with: LoopTimes(times[true] ?? []).median, without: LoopTimes(times[false] ?? []).median,
+        communication: LoopTimes(exchanges).median, backward: backward)
+    } catch { throw RunError(error) }
+  }
+
   // MARK: Limits
 
   /// Floating-point operations a second of products on all threads of all ranks at once.

@@ -2,6 +2,7 @@ import Datasets
 import Layers
 import Learning
 import Optimizers
+import Strategies
 import Tensors
 
 /// What a step of one rank will take, from the plan of its largest shard: nothing is computed.
@@ -26,7 +27,7 @@ public struct StepEstimate: Sendable {
   public let flopsPerSample: Int
   /// Bytes of activations and scratch memory, for all threads.
   public let activationBytes: Int
-  /// Bytes of parameters and states.
+  /// Bytes of parameters and states, of replicas too.
   public let parameterBytes: Int
   /// Bytes of gradient blocks: the sums of shards that a rank holds at once.
   public let gradientBytes: Int
@@ -60,11 +61,13 @@ public struct StepEstimate: Sendable {
     }
     flopsPerSample = plan.flops / samples
     activationBytes = plan.poolBytes * threads
-    parameterBytes = 4 * (layout.parameterCount + layout.stateCount)
+    // Models of their own for the shards of a rank, beside the one that is kept.
+    let replicas = experiment.strategy() is any ReplicaStrategy ? (shards + ranks - 1) / ranks : 0
+    parameterBytes = 4 * layout.gradientCount * (1 + replicas)
     // A worker sums its shards in a tree: one block a level, and one for the next leaf.
     let perThread = max(1, (shards / ranks + threads - 1) / threads)
     let levels = perThread == 1 ? 1 : Int.bitWidth - (perThread - 1).leadingZeroBitCount + 1
-    gradientBytes = 4 * layout.gradientCount * levels * threads
-    optimizerBytes = experiment.optimizer.make(layout: layout).stateBytes
+    gradientBytes = 4 * layout.gradientCount * (replicas == 0 ? levels * threads : replicas)
+    optimizerBytes = experiment.optimizer.make(layout: layout).stateBytes * max(1, replicas)
   }
 }

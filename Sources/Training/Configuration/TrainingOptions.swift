@@ -29,8 +29,10 @@ public struct TrainingOptions: Sendable {
   public let evaluationBatch: Int
   /// Evaluations without improvement after which training stops; nil for never.
   public let patience: Int?
-  /// Scalars of a bucket of gradients.
-  public let bucket: Int
+  /// Scalars of a bucket of gradients; nil for a size that suits the model.
+  public let bucket: Int?
+  /// Whether gradients are exchanged while others are still computed.
+  public let overlap: Bool
   /// Whether what layers worked out is made again for the gradient.
   public let recompute: Bool
 
@@ -76,8 +78,11 @@ public struct TrainingOptions: Sendable {
     patience = try options.optionalInteger(
       "early-stop", in: 1...1 << 20, unit: "evaluations",
       "evaluations of the validation set without improvement after which training stops")
-    bucket = try options.integer(
-      "bucket", default: 1 << 20, in: 1024...1 << 30, unit: "scalars", "scalars of a bucket of gradients")
+    bucket = try options.optionalInteger(
+      "bucket", in: 1024...1 << 30, unit: "scalars",
+      "scalars of a bucket of gradients; without it an eighth of the gradients, at least 16384 and at most 1048576")
+    overlap = try options.flag(
+      "overlap", default: true, "exchanges gradients while others are still computed; changes no bit of the result")
     recompute = try options.flag(
       "recompute", default: false,
       "makes what layers worked out again for the gradient instead of keeping it: less memory, more time, the same bits"

@@ -107,7 +107,8 @@ final class CheckpointKeeper {
 
   /// Whether a key has a part in the result.
   private static func matters(_ key: String) -> Bool {
-    key != "name" && key != "compute.threads" && key != "training.bucket" && !key.hasPrefix("checkpoint")
+    key != "name" && key != "compute.threads" && key != "training.bucket" && key != "training.overlap"
+      && !key.hasPrefix("checkpoint")
   }
 
   // MARK: What is remembered beside the model

@@ -7,6 +7,8 @@ import Tensors
 /// There are two: ``SharedModelTrainer`` moves one model by gradients that ranks exchange, ``ReplicaTrainer`` moves a model
 /// for each worker and brings them together.
 protocol ModelTrainer: AnyObject {
+  /// The name of the strategy.
+  var name: String { get }
   /// The model that is evaluated and kept.
   var store: ParameterStore { get }
   /// Changes whenever the weights in `store` do.
@@ -25,6 +27,9 @@ protocol ModelTrainer: AnyObject {
   var optimizerStates: [StateBlock] { get }
   /// What else is remembered, as far as this rank holds it.
   var memory: [StrategyMemory] { get }
+  /// Payload bytes that this rank sends in a step, by formula: the strategy's and the loop's own; nil where the strategy
+  /// cannot say.
+  func bytesSent(step: Int) -> Int?
 }
 
 /// When a step is, and what it depends on beside weights and data.

@@ -10,6 +10,7 @@ final class ReplicaTrainer: ModelTrainer {
   let store: ParameterStore
   let shards: ShardTeam
   private(set) var version = 0
+  var name: String { type(of: strategy).name }
   private let strategy: any ReplicaStrategy
   private let replicas: [Replica]
   private let experiment: Experiment
@@ -71,10 +72,14 @@ final class ReplicaTrainer: ModelTrainer {
     return models + strategy.memory
   }
 
+  /// The strategy's bytes and those of the step's sums.
+  func bytesSent(step: Int) -> Int? { strategy.bytesSent(step: step).map { $0 + tail.bytesSent } }
+
   func step(_ moment: StepMoment) throws -> StepSums {
     let batches = schedule.batches(moment.index)
     for replica in replicas {
       replica.samples = batches.reduce(0) { $0 + schedule.sampler.range(batch: $1, shard: replica.shard).count }
+      replica.share = Float(Double(replica.samples) / Double(moment.samples))
     }
     try strategy.beginStep(moment.index)
     let step = Worker.Step(

@@ -10,6 +10,8 @@ final class ShardTeam {
   let block: GradientBlock
   /// The threads of this rank.
   let team: WorkerTeam
+  /// Whether buckets are told of during the last batch; otherwise after it.
+  var overlaps: Bool
   /// What each thread computes; there once training has begun.
   private(set) var workers: [Worker] = []
   /// The plans of the workers.
@@ -43,6 +45,7 @@ final class ShardTeam {
     let layout = prepared.model.layout
     let block = GradientBlock(layout)
     self.block = block
+    overlaps = prepared.experiment.training.overlap
     let sizes = schedule.shardSizes
     let threads = prepared.experiment.compute.threads
     library = ProgramLibrary(
@@ -50,7 +53,7 @@ final class ShardTeam {
       evaluation: evaluationSizes)
     buckets = Buckets(
       layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count,
-      scalars: prepared.experiment.training.bucket)
+      scalars: prepared.experiment.training.bucket ?? Buckets.size(for: block.count))
     let needed = library.poolBytes
     try Agreement.together(communicator) { () throws(RunError) in
       try MachineMemory.require(
@@ -122,7 +125,7 @@ final class ShardTeam {
     _ step: Worker.Step, ready: (_ bucket: Int) throws(CommunicationError) -> Void,
     poll: () throws(CommunicationError) -> Void
   ) throws {
-    if workers.count == 1 {
+    if workers.count == 1, overlaps {
       var next = 0
       let buckets = buckets
       return try workers[0].computeGradients(step) { (done, complete) throws(CommunicationError) in
@@ -137,6 +140,7 @@ final class ShardTeam {
     self.step = step
     team.runStored(computation)
     for failure in failures { if let failure { throw failure } }
+    self.step = nil
     if mergeParts.count > 1 { team.runStored(merging) } else { merge(0) }
     for bucket in buckets.ranges.indices {
       try ready(bucket)

@@ -9,6 +9,7 @@ final class SharedModelTrainer: ModelTrainer {
   let store: ParameterStore
   let shards: ShardTeam
   private(set) var version = 0
+  var name: String { type(of: strategy).name }
   private let strategy: any GradientStrategy
   /// What the update rule remembers about the parameters that this rank moves.
   let optimizer: Optimizer
@@ -54,6 +55,9 @@ final class SharedModelTrainer: ModelTrainer {
   }
   var memory: [StrategyMemory] { strategy.memory }
 
+  /// Sums of the step ride with the gradients, so there is nothing beside the strategy's bytes.
+  func bytesSent(step: Int) -> Int? { strategy.bytesSent(step: step) }
+
   func step(_ moment: StepMoment) throws -> StepSums {
     let step = Worker.Step(
       store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), batches: moment.batches,
@@ -69,6 +73,15 @@ final class SharedModelTrainer: ModelTrainer {
     let clip = try clipScale(sum, step: moment.index + 1)
     try update(from: sum, step: moment.index, scale: clip, learningRate: moment.learningRate)
     return sums
+  }
+
+  /// Exchanges whatever lies in the blocks: a step's communication by itself, for benchmarks.
+  func exchange() throws(CommunicationError) {
+    for bucket in shards.buckets.ranges.indices {
+      try strategy.gradientsReady(bucket: bucket, shards.blocks)
+      try strategy.poll()
+    }
+    _ = try strategy.finishGradients(shards.blocks)
   }
 
   /// Moves parameters and states by a block of gradients.

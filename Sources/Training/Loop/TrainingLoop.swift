@@ -66,12 +66,19 @@ public final class TrainingLoop {
       case .steps(let steps): totalSteps = steps
       }
       let layout = prepared.model.layout
-      let (rule, weights) = (experiment.optimizer, experiment.model.weights)
+      let weights = experiment.model.weights
+      let strategy = experiment.strategy()
+      // Weights, gradients, and what the rule remembers.
+      var blocks = 2 + experiment.optimizer.rule.stateNames.count
+      var what = "training \(prepared.model.name) (\(layout.parameterCount) parameters)"
+      if strategy is any ReplicaStrategy {
+        let replicas = (shards + base.size - 1) / base.size
+        blocks = 1 + replicas * blocks
+        what += " as \(replicas) \(replicas == 1 ? "replica" : "replicas") on each rank"
+      }
       try Agreement.together(base) { () throws(RunError) in
-        // Weights, gradients, and what the rule remembers.
         try MachineMemory.require(
-          Double(layout.parameterCount) * 4 * Double(2 + rule.rule.stateNames.count),
-          for: "training \(prepared.model.name) (\(layout.parameterCount) parameters)",
+          Double(layout.parameterCount) * 4 * Double(blocks), for: what,
           "make the model smaller or start fewer ranks on this machine")
       }
       let store = ParameterStore(layout)
@@ -89,14 +96,13 @@ public final class TrainingLoop {
         set.map { (name: name, source: $0) }
       }
       let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
-      let strategy = experiment.strategy()
       let tree = ShardTree(shards: shards)
       let grain = (strategy as? any GradientStrategy)?.grain ?? .shards
       let team = try ShardTeam(
         prepared, tree, schedule, grain: grain, evaluationSizes: chunkSizes, base)
       let plan = ExchangePlan(
         communicator: metered, uncounted: base, tree: tree, layout: layout, buckets: team.buckets.ranges,
-        scalars: team.block.count, seed: experiment.seed)
+        scalars: team.block.count, seed: experiment.seed, stepsPerEpoch: schedule.stepsPerEpoch)
       switch strategy {
       case let strategy as any GradientStrategy:
         trainer = try SharedModelTrainer(experiment, store, team, strategy, plan)
@@ -193,11 +199,16 @@ public final class TrainingLoop {
     isStopRequested = sums.stop
     progress.seconds += monotonicSeconds() - start
     let terms = Double(samples * prepared.objective.termsPerSample)
+    let sent = ledger.total
     return StepRecord(
       step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: sums.loss,
       accuracy: isClassification ? sums.correct / terms : nil, learningRate: learningRate,
-      seconds: progress.seconds, bytesSent: ledger.total.bytes)
+      seconds: progress.seconds, bytesSent: sent.bytes, messagesSent: sent.messages, wireBytes: communicator.wireBytes)
   }
+
+  /// Payload bytes that this rank sends in a step, counted from 0, by formula: what the ledger counts.  Nil where the strategy
+  /// cannot say.
+  public func bytesSent(step: Int) -> Int? { trainer.bytesSent(step: step) }
 
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }
 
@@ -284,13 +295,19 @@ public final class TrainingLoop {
 
   private func summary(_ test: EvaluationRecord?) throws -> TrainingSummary {
     let sent = ledger.total
-    let counts = try gatherCounts([Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak)])
+    let labels = ledger.labels.flatMap { [Int64($0.bytes), Int64($0.messages)] }
+    let counts = try gatherCounts(
+      [Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak), Int64(communicator.wireBytes)] + labels)
+    let buckets = (0..<labels.count / 2).map { bucket in
+      BucketTraffic(
+        bytesSent: counts.map { Int($0[4 + 2 * bucket]) }, messagesSent: counts.map { Int($0[5 + 2 * bucket]) })
+    }
     return TrainingSummary(
       ranks: communicator.size, epochs: progress.epoch, steps: progress.step, samples: progress.samples,
       seconds: progress.seconds, loss: test?.loss, accuracy: test?.accuracy,
-      parameters: store.layout.parameterCount, parametersDigest: Digest.parameters(store),
-      bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, wireBytes: communicator.wireBytes,
-      peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))
+      parameters: store.layout.parameterCount, parametersDigest: Digest.parameters(store), strategy: trainer.name,
+      bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, buckets: buckets,
+      wireBytes: Int(counts.reduce(0) { $0 + $1[3] }), peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))
   }
 
   private func gatherCounts(_ mine: [Int64]) throws -> [[Int64]] {

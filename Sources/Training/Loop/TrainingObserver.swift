@@ -18,6 +18,10 @@ public struct StepRecord: Sendable {
   public var seconds: Double
   /// Payload bytes that this rank has sent.
   public var bytesSent: Int
+  /// Messages that this rank has sent.
+  public var messagesSent: Int
+  /// Bytes that the transport has moved for this rank.
+  public var wireBytes: Int
 }
 
 /// The result of evaluating the model on a set.

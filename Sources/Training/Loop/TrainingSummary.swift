@@ -18,14 +18,26 @@ public struct TrainingSummary: Sendable {
   public var parameters: Int
   /// SHA-256 of the parameter block.
   public var parametersDigest: String
-  /// Payload bytes that each rank sent.
+  /// How ranks exchanged gradients.
+  public var strategy: String
+  /// Payload bytes that each rank sent, by the strategy's formula.
   public var bytesSent: [Int]
   /// Messages that each rank sent.
   public var messagesSent: [Int]
-  /// Bytes that the transport moved; 0 in shared memory.
+  /// The same by bucket; what belongs to no bucket is in the sums alone.
+  public var buckets: [BucketTraffic]
+  /// Bytes that the transport moved for all ranks, whatever they were for; 0 in shared memory.
   public var wireBytes: Int
   /// Most memory of any rank's process.
   public var peakMemoryBytes: Int
+}
+
+/// What ranks sent of one bucket.
+public struct BucketTraffic: Sendable, Hashable {
+  /// Payload bytes of each rank.
+  public var bytesSent: [Int]
+  /// Messages of each rank.
+  public var messagesSent: [Int]
 }
 
 extension TrainingSummary {
@@ -37,8 +49,16 @@ extension TrainingSummary {
       "samples_per_second": .number(seconds > 0 ? Double(samples) / seconds : 0),
       "loss": loss.map { .number($0) } ?? .null, "accuracy": accuracy.map { .number($0) } ?? .null,
       "parameters": .integer(parameters), "parameters_digest": .text(parametersDigest),
-      "bytes_sent": .list(bytesSent.map { .integer($0) }), "messages_sent": .list(messagesSent.map { .integer($0) }),
+      "strategy": .text(strategy), "bytes_sent": .integers(bytesSent), "messages_sent": .integers(messagesSent),
+      "buckets": .list(
+        buckets.map {
+          .object(["bytes_sent": .integers($0.bytesSent), "messages_sent": .integers($0.messagesSent)])
+        }),
       "wire_bytes": .integer(wireBytes), "peak_memory_bytes": .integer(peakMemoryBytes), "run": .text(run),
     ]
   }
+}
+
+extension JSONValue {
+  fileprivate static func integers(_ numbers: [Int]) -> JSONValue { .list(numbers.map { .integer($0) }) }
 }

@@ -19,6 +19,10 @@ public struct Metrics: Sendable, Hashable {
   public var seconds: Double?
   /// Payload a rank sent, in bytes.
   public var bytesSent: Int?
+  /// Messages a rank sent.
+  public var messagesSent: Int?
+  /// What the transport moved for a rank, in bytes.
+  public var wireBytes: Int?
   /// What clients uploaded, in bytes.
   public var bytesUp: Int?
   /// What clients downloaded, in bytes.
@@ -44,6 +48,8 @@ public struct Metrics: Sendable, Hashable {
     object["learning_rate"] = learningRate.map { .number($0) }
     object["seconds"] = seconds.map { .number($0) }
     object["bytes_sent"] = bytesSent.map { .integer($0) }
+    object["messages_sent"] = messagesSent.map { .integer($0) }
+    object["wire_bytes"] = wireBytes.map { .integer($0) }
     object["bytes_up"] = bytesUp.map { .integer($0) }
     object["bytes_down"] = bytesDown.map { .integer($0) }
     object["memory_bytes"] = memoryBytes.map { .integer($0) }

@@ -52,6 +52,7 @@ struct BenchStep {
     let profile =
       arguments.has(Bench.profile) || arguments.has(Bench.layers)
       ? benchmark.profile(flopsPerSecond: limit / Double(cores), step: times.median) : nil
+    let overlap = arguments.has(Bench.overlap) ? try benchmark.overlap(seconds: seconds) : nil
     guard communicator.rank == 0 else { return nil }
     let speed = Double(benchmark.flops) / times.median
     var result: JSONObject = [
@@ -67,6 +68,13 @@ struct BenchStep {
       "allocations_per_step": allocations.map { .number($0.own) } ?? .null,
       "library_allocations_per_step": allocations.map { .number($0.libraries) } ?? .null,
     ]
+    if let overlap {
+      result["without_overlap_seconds"] = .number(overlap.without)
+      result["communication_seconds"] = .number(overlap.communication)
+      result["backward_seconds"] = .number(overlap.backward)
+      result["with_overlap_seconds"] = .number(overlap.with)
+      result["hidden_fraction"] = .number(overlap.hidden)
+    }
     let rows = profile.map { arguments.has(Bench.layers) ? $0.rows : $0.kinds }
     if arguments.has(.json) {
       if let rows {

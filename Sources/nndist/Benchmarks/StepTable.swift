@@ -33,6 +33,12 @@ enum StepTable {
       lines.append(
         String(format: "malloc    %.4g a step, %.4g by libraries", own, number("library_allocations_per_step")))
     }
+    if case .number(let hidden)? = result["hidden_fraction"] {
+      lines.append(
+        "overlap   \(time(number("with_overlap_seconds"))) a step, \(time(number("without_overlap_seconds"))) without; "
+          + "exchange \(time(number("communication_seconds"))), backward pass \(time(number("backward_seconds")))"
+          + String(format: ", %.0f %% hidden", hidden * 100))
+    }
     return lines.map { $0 + "\n" }.joined()
   }
 

@@ -4,7 +4,7 @@ import Training
 /// `nndist bench SUBJECT`: how fast things are here.
 enum Bench: Verb {
   static let name = "bench"
-  static let usage = "bench step|gemm|memory"
+  static let usage = "bench step|gemm|memory|strategies [CONFIG]"
   static let summary = "times training steps, and what the machine can do at best"
   static let details = """
     step: whole training steps of a model (gradients, exchange through the strategy, update) on random samples that lie in \
@@ -12,6 +12,11 @@ enum Bench: Verb {
     passes over memory are measured in the same minute. Without --config, --model names one of the standard tasks. \
     Under mpirun all ranks are timed together and rank 0 reports.
     gemm: products of matrices of many shapes. memory: passes over arrays of 32 KiB to 256 MiB. Both on one core.
+
+    strategies CONFIG: trains the configuration with every strategy, or those of --strategy, on simulated ranks, with several \
+    seeds each. Shows accuracy and loss on the test set (mean and 95 % interval over seeds), what the rank that sends most \
+    sends, and the seconds of a training where every rank has a core and a link of its own: processor time, and bytes and \
+    messages over the stated link, nothing hidden behind computing. RUN/comparison.json holds all of it.
 
     With --json every measurement is one object on a line of its own.
     """
@@ -23,15 +28,31 @@ enum Bench: Verb {
     "--seconds", "S", "how long to measure (default 4; 0.5 a product, 0.2 a pass over memory)")
   static let profile = Flag("--profile", nil, "shows where the time of a step goes, for each kind of operation")
   static let layers = Flag("--layers", nil, "shows it for each operation of each layer")
+  static let overlap = Flag(
+    "--overlap", nil, "also times steps that exchange after computing, and says how much overlapping hides")
   static let backend = Flag("--backend", "NAME", "onednn or openblas")
-  static let flags = [model, config, batch, ranks, seconds, profile, layers, backend, .set, .json]
+  static let words = 1...2
+  static let flags =
+    [model, config, batch, ranks, seconds, profile, layers, overlap, backend] + strategyFlags + [
+      .run, .set, .json, .quiet,
+    ]
+  private static let strategyFlags = [
+    BenchStrategies.strategies, BenchStrategies.seeds, BenchStrategies.bandwidth, BenchStrategies.latency,
+  ]
+  private static let stepFlags = [
+    model, config, batch, ranks, seconds, profile, layers, overlap, backend, Flag.set, Flag.json,
+  ]
 
   /// What can be timed, and the flags that mean something to it.
   private static let subjects:
     [(name: String, flags: [Flag], run: @Sendable (Arguments) throws(RunError) -> ExitCode)] = [
-      ("step", flags, { (arguments) throws(RunError) in try BenchStep(arguments).run() }),
+      ("step", stepFlags, { (arguments) throws(RunError) in try BenchStep(arguments).run() }),
       ("gemm", [seconds, backend, .json], { (arguments) throws(RunError) in try BenchMachine.products(arguments) }),
       ("memory", [seconds, .json], { (arguments) throws(RunError) in try BenchMachine.memory(arguments) }),
+      (
+        "strategies", [ranks] + strategyFlags + [.run, .set, .json, .quiet],
+        { (arguments) throws(RunError) in try BenchStrategies(arguments).run() }
+      ),
     ]
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
@@ -44,6 +65,9 @@ enum Bench: Verb {
       arguments.has(flag) && !subject.flags.contains { $0.name == flag.name }
     }) {
       throw RunError(.usage, "bench \(word) has no flag \(other.name); see nndist help bench")
+    }
+    guard arguments.positional.count == 1 || word == "strategies" else {
+      throw RunError(.usage, "bench \(word) takes no word but that; `\(arguments.positional[1])` is one too many")
     }
     return try subject.run(arguments)
   }

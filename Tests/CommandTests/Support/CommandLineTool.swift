@@ -49,6 +49,13 @@ final class CommandLineTool {
     try start(mpirun(ranks, arguments), environment: environment, timeout: timeout).result()
   }
 
+  /// The same for arguments in an array.
+  func mpirun(
+    ranks: Int, _ arguments: [String], environment: [String: String?] = [:], timeout: Int = 180
+  ) throws -> CommandResult {
+    try start(mpirun(ranks, arguments), environment: environment, timeout: timeout).result()
+  }
+
   /// Starts `nndist`, to be signalled or looked at while it runs.
   func start(
     _ arguments: String..., environment: [String: String?] = [:], timeout: Int = 120

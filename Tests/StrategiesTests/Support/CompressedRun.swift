@@ -75,7 +75,7 @@ struct CompressedRun: Sendable {
         layout: layout, gradientReady: layout.parameters.map { _ in 1 }, count: CompressedRun.scalars, scalars: bucket)
       let plan = ExchangePlan(
         communicator: communicator, tree: ShardTree(shards: shards), layout: layout, buckets: buckets.ranges,
-        scalars: CompressedRun.scalars, seed: 7)
+        scalars: CompressedRun.scalars, seed: 7, stepsPerEpoch: 2)
       let strategy = try make()
       _ = try strategy.rule(for: SGD(momentum: CompressedRun.momentum))
       try strategy.prepare(plan)

@@ -1,0 +1,133 @@
+import Communication
+import Configuration
+import Foundation
+import Reporting
+import Strategies
+import Training
+
+/// `nndist bench strategies CONFIG`: what every way to exchange gradients costs and comes to, under one budget.
+struct BenchStrategies {
+  private let arguments: Arguments
+  private let comparison: StrategyComparison
+  private let link: LinkModel
+  private let bandwidth: String
+  private let name: String
+
+  static let strategies = Flag(
+    "--strategy", "YAML", "a strategy to compare, as a configuration says it; repeatable (default: all)", repeats: true)
+  static let seeds = Flag("--seeds", "N", "trainings of each strategy, with seeds one apart (default 3)")
+  static let bandwidth = Flag("--bandwidth", "SPEED", "the link that seconds are stated for (default 1gbit)")
+  static let latency = Flag("--latency", "TIME", "what each message takes beside its bytes (default 50us)")
+
+  init(_ arguments: Arguments) throws(RunError) {
+    self.arguments = arguments
+    if let launcher = LauncherEnvironment.detect(), launcher.size != 1 {
+      throw RunError(.usage, "bench strategies simulates its ranks: start it without mpirun, with --ranks")
+    }
+    guard arguments.positional.count == 2 else {
+      throw RunError(.usage, "bench strategies needs a configuration: nndist bench strategies CONFIG")
+    }
+    bandwidth = arguments.value(BenchStrategies.bandwidth) ?? "1gbit"
+    guard let speed = LinkModel.speed(bandwidth) else {
+      throw RunError(.usage, "--bandwidth is `\(bandwidth)`; expected a speed such as 100mbit or 1gbit")
+    }
+    let latency = arguments.value(BenchStrategies.latency) ?? "50us"
+    guard let delay = LinkModel.duration(latency) else {
+      throw RunError(.usage, "--latency is `\(latency)`; expected a duration such as 50us or 1ms")
+    }
+    link = LinkModel(bitsPerSecond: speed, latency: delay)
+    let ranks = try arguments.integer(Bench.ranks, in: 1...4096) ?? 4
+    let count = try arguments.integer(BenchStrategies.seeds, in: 1...1000) ?? 3
+    let chosen = arguments.all(BenchStrategies.strategies)
+    do {
+      let node = try ConfigurationLoading.overridden(try Node.load(arguments.positional[1]), arguments)
+      let experiment = try Experiment(node)
+      name = experiment.name
+      for strategy in chosen { _ = try Experiment(try node.setting("strategy", to: strategy, source: "--strategy")) }
+      let first = Int(experiment.seed)
+      comparison = StrategyComparison(
+        node, strategies: chosen.isEmpty ? StrategyCatalog.all.map { $0.name } : chosen, ranks: ranks,
+        seeds: (0..<count).map { first + $0 })
+    } catch { throw RunError(error) }
+  }
+
+  func run() throws(RunError) -> ExitCode {
+    StopSignal.install()
+    let directory = try RunDirectory(name: "\(name)-strategies", path: arguments.value(.run))
+    try directory.write(configuration: comparison.configuration)
+    let total = comparison.strategies.count * comparison.seeds.count
+    var done = 0
+    let outcomes = try comparison.run { strategy, seed in
+      done += 1
+      if !arguments.has(.quiet) { Output.note("\(done) of \(total): \(strategy), seed \(seed)") }
+    }
+    let objects = outcomes.map(object)
+    let all: JSONObject = [
+      "configuration": .text(name), "ranks": .integer(comparison.ranks),
+      "seeds": .list(comparison.seeds.map { .integer($0) }), "bandwidth": .text(bandwidth),
+      "latency_seconds": .number(link.latency), "strategies": .list(objects.map { .object($0) }),
+    ]
+    try directory.write(JSONValue.object(all).lines + "\n", to: "comparison.json")
+    if arguments.has(.json) {
+      for object in objects { Output.line(object.text) }
+    } else {
+      Output.text(Terminal.headed(table(outcomes)))
+      Output.line("run  \(directory.path)")
+    }
+    return .done
+  }
+
+  /// One strategy's figures; null where no training came to its end.
+  private func object(_ outcome: StrategyComparison.Outcome) -> JSONObject {
+    let runs = outcome.runs
+    func interval(_ values: [Double]) -> (JSONValue, JSONValue) {
+      guard !values.isEmpty else { return (.null, .null) }
+      let interval = Interval(values)
+      return (.number(interval.mean), .number(interval.half))
+    }
+    let accuracy = interval(runs.compactMap(\.summary.accuracy))
+    let loss = interval(runs.compactMap(\.summary.loss))
+    let seconds = runs.map { $0.seconds(over: link) }.sorted()
+    return [
+      "name": "strategies", "strategy": .text(outcome.strategy), "ranks": .integer(comparison.ranks),
+      "seeds": .integer(runs.count), "accuracy": accuracy.0, "accuracy_interval": accuracy.1, "loss": loss.0,
+      "loss_interval": loss.1, "steps": runs.first.map { .integer($0.summary.steps) } ?? .null,
+      "bytes_sent": runs.first.map { .integer($0.bytesSent) } ?? .null,
+      "messages_sent": runs.first.map { .integer($0.messagesSent) } ?? .null,
+      "processor_seconds": interval(runs.map(\.processorSeconds)).0,
+      "median_seconds": seconds.isEmpty ? .null : .number(seconds[seconds.count / 2]),
+      "minimum_seconds": seconds.first.map { .number($0) } ?? .null,
+      "failures": .list(outcome.failures.map { .text($0) }),
+      "digests": .list(runs.map { .text($0.summary.parametersDigest) }),
+    ]
+  }
+
+  /// The comparison for people.
+  private func table(_ outcomes: [StrategyComparison.Outcome]) -> String {
+    var table = TextTable(
+      ["strategy", "accuracy", "loss", "bytes a step", "messages", "processor s", "s at \(bandwidth)", ""],
+      leading: [0, 7])
+    for outcome in outcomes {
+      let note = outcome.failures.first ?? ""
+      guard let first = outcome.runs.first else {
+        table.add([outcome.strategy, "-", "-", "-", "-", "-", "-", note])
+        continue
+      }
+      func text(_ values: [Double], _ format: String) -> String {
+        guard !values.isEmpty else { return "-" }
+        let interval = Interval(values)
+        let mean = String(format: format, interval.mean)
+        return values.count > 1 ? "\(mean) ± \(String(format: format, interval.half))" : mean
+      }
+      let steps = max(1, first.summary.steps)
+      let seconds = outcome.runs.map { $0.seconds(over: link) }.sorted()
+      table.add([
+        outcome.strategy, text(outcome.runs.compactMap(\.summary.accuracy), "%.4f"),
+        text(outcome.runs.compactMap(\.summary.loss), "%.4f"), Numerals.bytes(first.bytesSent / steps),
+        String(format: "%.1f", Double(first.messagesSent) / Double(steps)),
+        text(outcome.runs.map(\.processorSeconds), "%.1f"), String(format: "%.1f", seconds[seconds.count / 2]), note,
+      ])
+    }
+    return table.text
+  }
+}
