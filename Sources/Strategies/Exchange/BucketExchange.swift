@@ -6,7 +6,7 @@ import Tensors
 ///
 /// A step is, on every rank in the same order: `start` of every bucket; `turn` of every bucket, each after the `start`
 /// of the bucket behind it, so that two buckets are under way at a time; `finish` of every bucket.  `poll` is called in
-/// between. `blocks` are the gradients of this rank's shards, the same in all calls, and are used up.
+/// between.  `blocks` are the gradients of this rank's shards, the same in all calls, and are used up.
 public protocol BucketExchange: AnyObject {
   /// The gradients of a bucket are final; sends what depends on them alone.
   func start(_ bucket: Int, step: Int, _ blocks: [Storage]) throws(CommunicationError)

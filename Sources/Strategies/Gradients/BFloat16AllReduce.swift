@@ -2,9 +2,8 @@ import Communication
 import Compression
 import Configuration
 
-/// All-reduce in half the bytes: gradients travel as bfloat16 both ways and are added in Float32, as
-/// DistributedDataParallel's hook does with a ring that adds in 16 bits (Li et al. 2020, "PyTorch Distributed", VLDB
-/// 13(12), section 3.2.3).
+/// All-reduce in half the bytes: gradients travel as bfloat16 both ways and are added in Float32, where PyTorch's
+/// `bf16_compress_hook` adds in 16 bits.
 ///
 /// As ``Float16AllReduce``, with the range of Float32, so that nothing need be scaled, and eight bits of precision.
 ///

@@ -11,7 +11,7 @@ import Tensors
 ///
 /// The threshold of a parameter is estimated from a sample (``SampledTopK``).  The share that is sent falls from 1/4
 /// over 1/16, 1/64 and 1/256 to `ratio`: sparsities of 75, 93.75, 98.44, 99.6 and 99.9 %, the first four in equal parts
-/// of `warmup`, four epochs as in the paper. With `clip`, a shard's gradient of every parameter, as a mean over its own
+/// of `warmup`, four epochs as in the paper.  With `clip`, a shard's gradient of every parameter, as a mean over its own
 /// samples, is scaled to a norm of at most clip / √S (section 3.3, by parameter as in the authors' code).
 ///
 /// It takes the momentum's part: `optimizer` must be `sgd` without Nesterov's update, whose momentum becomes m; what is
@@ -20,8 +20,8 @@ import Tensors
 /// clips the sum, after compression.
 ///
 /// Sends per step and rank 8k·h·(p − 1) bytes for the k = Σ max(1, ⌊share · n⌋) over the parameters and h shards held
-/// by the rank, and the tail (``CompressedStrategy``).  State: u and v of every shard.  With one worker and a ratio of
-/// 1 it is SGD without momentum: u is cleared wherever it was sent.
+/// by the rank, and the tail (``CompressedStrategy``).  State: u and v of every shard.  A ratio of 1 does not make it
+/// plain SGD: what is sent loses its momentum, and the estimated threshold leaves something for later.
 public final class DeepGradientCompression: CompressedStrategy {
   /// The name in configurations.
   public static let name = "dgc"

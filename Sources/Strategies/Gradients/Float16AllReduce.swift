@@ -2,9 +2,9 @@ import Communication
 import Compression
 import Configuration
 
-/// All-reduce in half the bytes: gradients travel as IEEE 754 binary16 both ways and are added in Float32, as
-/// DistributedDataParallel's compression hook does with a ring that adds in 16 bits (Li et al. 2020, "PyTorch
-/// Distributed", VLDB 13(12), section 3.2.3; mixed precision and loss scaling: Micikevicius et al., ICLR 2018).
+/// All-reduce in half the bytes: gradients travel as IEEE 754 binary16 both ways and are added in Float32, where PyTorch's
+/// `fp16_compress_hook` adds in 16 bits.  Scaling so that small gradients survive: Micikevicius et al., ICLR 2018, "Mixed
+/// precision training", section 3.2.
 ///
 /// The gradient of every shard, times `scale`, is rounded to the nearest; the owner of each part of a bucket adds all
 /// shards' in Float32, in their order, and rounds the sum; everybody divides it by `scale`.  With the default scale of

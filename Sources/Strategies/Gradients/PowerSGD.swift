@@ -10,7 +10,7 @@ import Configuration
 ///
 /// The first `start` steps are exact, as in PyTorch's hook; Q is then that of the step before (warm start).  Where
 /// factors are not less than half as large as the matrix (``LowRank/pays``), and for vectors, the exact sum travels
-/// with P. Deviation: the learning rate is no part of what is remembered, as in ``TopKGradients``.
+/// with P.  Deviation: the learning rate is no part of what is remembered, as in ``TopKGradients``.
 ///
 /// Sends per step and rank 4(h(n − nᵣ) + (p − 1)nᵣ) bytes a bucket, nᵣ ≈ n/p of them owned (in whole lines of 16), with
 /// h shards held by the rank: at first once, with the bucket's n gradients; then with n = Σ rank · rows + Σ

@@ -3,7 +3,7 @@ import Compression
 import Configuration
 
 /// Every shard rounds its gradient at random to a few levels of its norm, so that the expectation is the gradient
-/// (Alistarh, Grubic, Li, Tomioka, Vojnovic, NeurIPS 2017, "QSGD", equation 5 of section 3.1; bucketing, section 4).
+/// (Alistarh, Grubic, Li, Tomioka, Vojnovic, NeurIPS 2017, "QSGD", section 3.1; bucketing, section 4).
 ///
 /// Every parameter is cut into buckets of `bucket` scalars with a norm each; codes take ⌈log₂(2 · levels + 1)⌉ bits
 /// where the paper has Elias codes, so that sizes are fixed (``QSGD``).  All ranks add what all shards sent, in their

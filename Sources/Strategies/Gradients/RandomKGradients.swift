@@ -3,7 +3,7 @@ import Compression
 import Configuration
 
 /// All shards send the same random places of their gradients, so that only values travel and are summed (Stich,
-/// Cordonnier, Jaggi, NeurIPS 2018, "Sparsified SGD with memory", definition 2.1; unbiased: Wangni, Wang, Liu, Zhang,
+/// Cordonnier, Jaggi, NeurIPS 2018, "Sparsified SGD with memory", section 2; unbiased: Wangni, Wang, Liu, Zhang,
 /// NeurIPS 2018).
 ///
 ///     c = g + e;  send k places of c;  e ← c elsewhere         or, unbiased, n/k · g at k places, and nothing is kept
@@ -12,7 +12,7 @@ import Configuration
 /// Deviation: the learning rate is no part of what is remembered, as in ``TopKGradients``.
 ///
 /// Sends per step and rank 4(h(k − kᵣ) + (p − 1)kᵣ) bytes for the k of all parameters, kᵣ ≈ k/p of them owned (of each
-/// bucket, in whole lines of 16), with h shards held by the rank, and the tail (``CompressedStrategy``). State: the
+/// bucket, in whole lines of 16), with h shards held by the rank, and the tail (``CompressedStrategy``).  State: the
 /// residual e of every shard, unless unbiased.  With a ratio of 1 it is `allreduce`: then nothing is ever kept.
 public final class RandomKGradients: CompressedStrategy {
   /// The name in configurations.

@@ -7,7 +7,7 @@ import Configuration
 ///
 ///     c = g + e;  send (‖c‖₁ / n) · sign c;  e ← c − what was sent;  the gradient applied is the sum of what all sent
 ///
-/// Magnitudes are those of each parameter, as in the paper's experiments (section 6.1).  A sign of 0 is +1.  Deviation:
+/// Magnitudes are those of each parameter, as in the paper's experiments (section 6).  A sign of 0 is +1.  Deviation:
 /// the learning rate is no part of what is remembered, as in ``TopKGradients``.
 ///
 /// Sends per step and rank Σ (4 + ⌈n/8⌉)·h·(p − 1) bytes over the parameters of n scalars, for h shards held by the

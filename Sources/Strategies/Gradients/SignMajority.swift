@@ -7,12 +7,12 @@ import Configuration
 ///
 ///     the gradient applied is scale · sign Σ sign gₛ
 ///
-/// The owner of each part of a bucket counts the votes about it.  One bit knows neither 0 nor a tie: both are +1 in
-/// even steps and −1 in odd ones, so that weights without gradients, as behind dead units, go nowhere (a shard without
-/// samples, as the last batch of an epoch may leave one, votes like that throughout).  A gradient that is not finite
-/// makes all of the part NaN for everybody, which ends training: a Float32 beside the bits says so. Shards vote on
-/// gradients, not on momenta as in Signum; the optimizer's momentum acts on what was decided.  The learning rate wants
-/// to be that of Adam.
+/// The owner of each part of a bucket counts the votes about it.  One bit knows neither 0 nor a tie: both are +1 in even
+/// steps and −1 in odd ones, so that weights without gradients, as behind dead units, go nowhere (a shard without
+/// samples, as the last batch of an epoch may leave one, votes like that throughout).  So an odd number of shards decides
+/// more than an even one.  A gradient that is not finite makes all of the part NaN for everybody, which ends training: a
+/// Float32 beside the bits says so.  Shards vote on gradients, not on momenta as in Signum; the optimizer's momentum acts
+/// on what was decided.  The learning rate wants to be that of Adam.
 ///
 /// Sends per step and rank h(m − mᵣ) + (p − 1)mᵣ bytes, with h shards held by the rank: a part of nᵣ ≈ n/p gradients of
 /// a bucket (whole lines of 16) takes mᵣ = 4 + ⌈nᵣ/8⌉ bytes, m is the sum over all parts and buckets; and the tail
