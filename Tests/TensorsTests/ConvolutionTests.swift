@@ -5,23 +5,22 @@ import Testing
 struct ConvolutionTests {
   struct Case: CustomTestStringConvertible, Sendable {
     var batch = 3, height = 5, width = 7, inputs = 3, outputs = 4, kernel = 3
-    var stride = 1, padding = 1, dilation = 1, groups = 1
+    var stride = 1, padding = 1, dilation = 1, groups = 1, hasBias = true
 
     var testDescription: String {
       "[\(batch), \(height), \(width), \(inputs)] to \(outputs), kernel \(kernel), stride \(stride), "
-        + "padding \(padding), dilation \(dilation), groups \(groups)"
+        + "padding \(padding), dilation \(dilation), groups \(groups)\(hasBias ? "" : ", no bias")"
     }
 
     var arrays: [Array32] {
       [
         .random([batch, height, width, inputs], 1), .random([outputs, inputs / groups, kernel, kernel], 2),
-        .random([outputs], 3),
-      ]
+      ] + (hasBias ? [.random([outputs], 3)] : [])
     }
 
     func record(_ recorder: Recorder, _ p: [Value]) -> Value {
       recorder.convolution(
-        p[0], p[1], bias: p[2], stride: stride, padding: padding, dilation: dilation, groups: groups)
+        p[0], p[1], bias: hasBias ? p[2] : nil, stride: stride, padding: padding, dilation: dilation, groups: groups)
     }
   }
 
@@ -34,6 +33,13 @@ struct ConvolutionTests {
     Case(inputs: 32, outputs: 32, groups: 32), Case(inputs: 17, outputs: 3, kernel: 1, padding: 0),
     Case(inputs: 16, outputs: 32, kernel: 1, stride: 2, padding: 0), Case(height: 1, width: 1, inputs: 16, outputs: 16),
     Case(inputs: 6, outputs: 4, kernel: 1, padding: 0, groups: 2),
+    // Sixteen outputs on rows of 17 to 32 pixels without a bias: a mirrored convolution's input gradient.
+    Case(batch: 1, width: 17, inputs: 16, outputs: 16, hasBias: false),
+    Case(width: 18, inputs: 32, outputs: 16, kernel: 5, hasBias: false),
+    Case(height: 9, width: 32, inputs: 16, outputs: 16, padding: 0, hasBias: false),
+    Case(batch: 1, width: 19, inputs: 16, outputs: 16, padding: 2, hasBias: false),
+    Case(width: 18, inputs: 3, outputs: 16, hasBias: false), Case(width: 18, inputs: 17, outputs: 16, hasBias: false),
+    Case(inputs: 32, outputs: 32, hasBias: false), Case(inputs: 48, outputs: 17, kernel: 1, stride: 2, padding: 0),
   ]
 
   @Test(arguments: Compute.Backend.allCases, cases)
