@@ -34,8 +34,8 @@ let package = Package(
     .library(
       name: "NNDist",
       targets: [
-        "Configuration", "Tensors", "Communication", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
-        "Training", "Reporting",
+        "Configuration", "Tensors", "Compression", "Communication", "Layers", "Datasets", "Optimizers", "Learning",
+        "Strategies", "Training", "Reporting",
       ]),
   ],
   targets: [
@@ -51,6 +51,7 @@ let package = Package(
 
     room("Configuration", "CYAML"),
     room("Tensors", "Configuration", "COneDNN", "COpenBLAS"),
+    room("Compression", "Tensors"),
     room("Communication"),
     room("MPICommunication", "Communication", "COpenMPI"),
     room("Layers", "Configuration", "Tensors"),
@@ -71,6 +72,7 @@ let package = Package(
 
     tests("ConfigurationTests", "Configuration"),
     tests("TensorsTests", "Tensors"),
+    tests("CompressionTests", "Compression", "Tensors"),
     .target(
       name: "CommunicationLaws", dependencies: ["Communication"], path: "Tests/CommunicationLaws",
       swiftSettings: settings),

@@ -1,11 +1,11 @@
 import COneDNN
 
 /// C ← op(A) op(B) + β C for row-major matrices, by the library of a plan.
-struct MatrixProduct: Sendable {
+package struct MatrixProduct: Sendable {
   private let openBLAS: OpenBLAS?
 
   /// The product of a backend; OpenBLAS must have been loaded successfully (`Compute.check`).
-  init(_ compute: Compute) {
+  package init(_ compute: Compute) {
     switch compute.backend {
     case .onednn: openBLAS = nil
     case .openblas:
@@ -17,7 +17,7 @@ struct MatrixProduct: Sendable {
   /// `a` is m×k (k×m where transposed), `b` is k×n (n×k where transposed), `c` is m×n; `lda`, `ldb`, `ldc` are scalars from
   /// one row to the next.
   @inline(__always)
-  func callAsFunction(
+  package func callAsFunction(
     _ a: UnsafePointer<Float>, transposeA: Bool = false, lda: Int, _ b: UnsafePointer<Float>,
     transposeB: Bool = false, ldb: Int, into c: UnsafeMutablePointer<Float>, ldc: Int, m: Int, n: Int, k: Int,
     alpha: Float = 1, beta: Float = 0

@@ -69,9 +69,9 @@ extension UnsafeMutablePointer where Pointee: LaneScalar {
 }
 
 /// Copies of Float32 numbers in bfloat16.
-enum Roundings {
+package enum Roundings {
   @inline(never)
-  static func round(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<BFloat16>, _ count: Int) {
+  package static func round(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<BFloat16>, _ count: Int) {
     var i = 0
     while i &+ 16 <= count {
       y.round(x.lanes(i), i)

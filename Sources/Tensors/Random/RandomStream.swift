@@ -41,7 +41,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
   }
 
   /// Ten rounds of Philox4x32 over one counter.
-  @inline(__always)
+  @inlinable @inline(__always)
   public static func philox(
     key: (UInt32, UInt32), counter: (UInt32, UInt32, UInt32, UInt32)
   ) -> (UInt32, UInt32, UInt32, UInt32) {

@@ -1,5 +1,5 @@
 /// The upper half of a Float32: its range, and eight bits of precision.
-struct BFloat16: BitwiseCopyable, Sendable {
+package struct BFloat16: BitwiseCopyable, Sendable {
   var bits: UInt16
 
   /// The nearest one, the even one of two; what is not a number stays so.

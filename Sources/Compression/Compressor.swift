@@ -1,0 +1,25 @@
+/// A way to say a vector of Float32 in fewer bytes: a message of a size that count and options alone decide, so that ranks
+/// exchange messages without telling sizes.
+///
+/// A message is little-endian and may begin at any address.  Encoding is a pure function of the vector and the key; only
+/// stochastic methods and shared index sets read the key.  A NaN or an infinity in the vector shows in the decoded vector,
+/// each method says where.  An object may own scratch memory, so it serves one thread at a time.
+public protocol Compressor {
+  /// Bytes of the message of `count` scalars.
+  func byteCount(of count: Int) -> Int
+
+  /// Writes the message of `count` scalars: exactly `byteCount(of: count)` bytes.
+  func encode(
+    _ source: UnsafePointer<Float>, count: Int, key: CompressionKey, into message: UnsafeMutableRawPointer)
+
+  /// target ← target + scale · decoded message; a scale of 1 or −1 rounds once a scalar, the addition itself.
+  func add(_ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>)
+}
+
+extension Compressor {
+  /// target ← decoded message.
+  public func decode(_ message: UnsafeRawPointer, count: Int, into target: UnsafeMutablePointer<Float>) {
+    target.update(repeating: 0, count: count)
+    add(message, count: count, scaledBy: 1, to: target)
+  }
+}
