@@ -58,7 +58,7 @@ let package = Package(
     room("Datasets", "Configuration", "Tensors", "Communication", "CZlib", "CZip", "CSodium"),
     room("Optimizers", "Configuration", "Tensors"),
     room("Learning", "Configuration", "Layers", "Datasets", "Communication"),
-    room("Strategies", "Configuration", "Tensors", "Optimizers", "Communication"),
+    room("Strategies", "Configuration", "Tensors", "Compression", "Optimizers", "Communication"),
     room(
       "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
       "Communication", "CSodium"),
@@ -83,7 +83,7 @@ let package = Package(
     tests("LayersTests", "Layers", "Configuration", "Tensors", "Datasets"),
     tests("DatasetsTests", "Datasets"),
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
-    tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Tensors"),
+    tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
     tests("TrainingTests", "Training", "Configuration", "Tensors", "Layers", "Learning", "Optimizers", "Datasets"),
     tests("CommandTests", "Tensors", "Training"),
   ]

@@ -56,7 +56,8 @@ struct AllReduceTests {
         layout: layout, gradientReady: layout.parameters.map { _ in 1 }, count: example.scalars, scalars: 1024)
       let strategy = try strategy()
       let plan = ExchangePlan(
-        communicator: communicator, tree: tree, layout: layout, buckets: buckets.ranges, scalars: example.scalars, seed: 1)
+        communicator: communicator, tree: tree, layout: layout, buckets: buckets.ranges, scalars: example.scalars,
+        seed: 1)
       try strategy.prepare(plan)
       let pieces = plan.subtrees(of: communicator.rank)
       var outcome = Outcome()
