@@ -85,6 +85,6 @@ let package = Package(
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
     tests("TrainingTests", "Training", "Configuration", "Tensors", "Layers", "Learning", "Optimizers", "Datasets"),
-    tests("CommandTests", "Tensors", "Training"),
+    tests("CommandTests", "Strategies", "Tensors", "Training"),
   ]
 )

@@ -58,7 +58,7 @@ public final class OneBitAdam: GradientStrategy {
   public func rule(for configured: any UpdateRule) throws(ConfigurationError) -> any UpdateRule {
     guard let adam = configured as? Adam else {
       throw ConfigurationError(
-        "strategy: \(OneBitAdam.name) does the work of adam and cannot go with \(type(of: configured).name); "
+        "strategy \(OneBitAdam.name) does the work of adam and cannot go with \(type(of: configured).name); "
           + "set optimizer.name: adam")
     }
     self.adam = adam

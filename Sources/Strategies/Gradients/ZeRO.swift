@@ -15,11 +15,12 @@ import Tensors
 /// - stage 1: 4(n + t)(k + 1)(p − 1)/p + 4(p − 1)nᵣ bytes, about 12n where k = 1: `allreduce`, then the parameters;
 /// - stage 2: 4k(n − nᵣ) + 4t(k + 1)(p − 1)/p + 4(p − 1)nᵣ, about 8n where k = 1: as much as `allreduce`.
 ///
-/// Clipping and layerwise rules add 8 and 24 bytes for each block of 4,096 parameters, (p − 1) times; they are counted too.
+/// Clipping and layerwise rules add 8(p − 1) and 24(p − 1) bytes for each block of parameters that the rank moves.
 ///
-/// Saves a rank (p − 1)/p of the update rule's memory, 4n bytes for each block it keeps (Adam: two).  Nothing else gets
-/// smaller: every rank keeps all parameters and blocks for all gradients, which its own backward pass fills, so stage 2 saves
-/// bytes on the wire and the work of adding, not memory; the sums that arrive take 4(P − k)nᵣ bytes with P sums in all.
+/// Saves a rank (p − 1)/p of the update rule's memory, 4n bytes for each block it keeps (Adam: two), between checkpoints:
+/// while one is written, rank 0 holds all of it.  Nothing else gets smaller: every rank keeps all parameters, and room for
+/// all gradients, which its own backward pass fills, so stage 2 saves bytes on the wire, not memory; the sums that arrive
+/// take 4(P − k)nᵣ bytes, with P sums of all ranks.
 /// Stage 3 does not exist here.  State: none beside the update rule's, which checkpoints hold whole.
 public final class ZeRO: GradientStrategy {
   /// The name in configurations.

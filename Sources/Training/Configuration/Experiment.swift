@@ -62,7 +62,11 @@ public struct Experiment: Sendable {
     optimizer = try OptimizerConfiguration(options: &options)
     strategy = try StrategyCatalog.read(&options)
     let exchange = strategy()
-    _ = try exchange.rule(for: optimizer.rule)
+    do throws(ConfigurationError) {
+      _ = try exchange.rule(for: optimizer.rule)
+    } catch {
+      try options.require(false, key: "optimizer", error.message)
+    }
     try options.require(
       training.clip == nil || type(of: exchange).allowsClipping, key: "training",
       "strategy: \(type(of: exchange).name) has no gradient to clip; leave out training.clip")
