@@ -58,7 +58,7 @@ let package = Package(
     room("Datasets", "Configuration", "Tensors", "Communication", "CZlib", "CZip", "CSodium"),
     room("Optimizers", "Configuration", "Tensors"),
     room("Learning", "Configuration", "Layers", "Datasets", "Communication"),
-    room("Strategies", "Configuration", "Tensors", "Optimizers", "Communication"),
+    room("Strategies", "Configuration", "Tensors", "Compression", "Optimizers", "Communication"),
     room(
       "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
       "Communication", "CSodium"),

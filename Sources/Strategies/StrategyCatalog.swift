@@ -5,6 +5,10 @@ public enum StrategyCatalog {
   /// All of them.
   public static let all: [any CommunicationStrategy.Type] = [
     AllReduce.self,
+    Hierarchical.self,
+    ZeRO.self,
+    AdaptiveSum.self,
+    OneBitAdam.self,
     LocalSGD.self,
     PostLocalSGD.self,
     DiLoCo.self,
