@@ -13,6 +13,8 @@ public protocol CommunicationStrategy: AnyObject, SendableMetatype {
   static var name: String { get }
   /// What it does, in a sentence.
   static var help: String { get }
+  /// Whether gradients can be clipped before they move parameters (`training.clip`).
+  static var allowsClipping: Bool { get }
   /// Reads its options.
   init(options: inout Options) throws(ConfigurationError)
 
@@ -30,6 +32,8 @@ public protocol CommunicationStrategy: AnyObject, SendableMetatype {
 }
 
 extension CommunicationStrategy {
+  /// They can, where what moves parameters is a gradient.
+  public static var allowsClipping: Bool { true }
   /// The configured rule.
   public func rule(for configured: any UpdateRule) throws(ConfigurationError) -> any UpdateRule { configured }
   /// Nothing to move.

@@ -58,6 +58,43 @@ struct BatchNormTests {
     }
   }
 
+  /// Two gradients that meet at the output are added inside the gradient, with the bits of a sum outside.
+  @Test(arguments: shapes + [[127, 5, 7, 3]])
+  func meetingGradientsEqualUnfused(_ shape: Shape) {
+    let arrays = BatchNormTests.arrays(shape)
+    let weights = Array32.random(shape, 5).scalars
+    let fused = Harness(arrays, weights: weights) { recorder, p in
+      let y = recorder.batchNorm(p[0], weight: p[1], bias: p[2], residual: p[3], rectified: true)
+      return recorder.batchNorm(y, weight: p[1], bias: p[2], residual: y, rectified: true)
+    }
+    let plain = Harness(arrays, weights: weights) { recorder, p in
+      let y = recorder.relu(recorder.add(recorder.batchNorm(p[0], weight: p[1], bias: p[2]), p[3]))
+      return recorder.relu(recorder.add(recorder.batchNorm(y, weight: p[1], bias: p[2]), y))
+    }
+    #expect(fused.output.map(\.bitPattern) == plain.output.map(\.bitPattern))
+    for (a, b) in zip(fused.gradients, plain.gradients) { #expect(a == b) }
+  }
+
+  /// Rows whose mean moves from block to block cost no digits either.
+  @Test(arguments: [1, 3, 16, 17])
+  func driftingMeansKeepTheVariance(_ channels: Int) {
+    let shape: Shape = [127, 5, 7, channels]
+    var x = Array32.random(shape, 1).scalars
+    for i in x.indices { x[i] += i < x.count / 3 ? -300 : 1000 * Float(i) / Float(x.count) }
+    let zeros = Array32([channels], .init(repeating: 0, count: channels))
+    let run = Harness([Array32(shape, x)], states: [zeros, zeros]) { recorder, p, s in
+      recorder.batchNorm(p[0], mean: s[0], variance: s[1])
+    }
+    let n = Double(x.count / channels)
+    for c in 0..<channels {
+      let values = stride(from: c, to: x.count, by: channels).map { Double(x[$0]) }
+      let mean = values.reduce(0, +) / n
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
+      #expect(abs(Double(run.statistics[0][c]) - mean) < 1e-6 * variance.squareRoot())
+      #expect(abs(Double(run.statistics[1][c]) - variance) < 1e-6 * variance)
+    }
+  }
+
   @Test func aNumberThatIsNoneSpoilsItsChannelAlone() {
     var arrays = BatchNormTests.arrays([3, 5, 7, 17])
     for bad in [Float.nan, .infinity] {

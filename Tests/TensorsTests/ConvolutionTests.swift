@@ -20,18 +20,17 @@ struct ConvolutionTests {
 
   struct Case: CustomTestStringConvertible, Sendable {
     var batch = 3, height = 5, width = 7, inputs = 3, outputs = 4, kernel = 3
-    var stride = 1, padding = 1, dilation = 1, groups = 1
+    var stride = 1, padding = 1, dilation = 1, groups = 1, hasBias = true
 
     var testDescription: String {
       "[\(batch), \(height), \(width), \(inputs)] to \(outputs), kernel \(kernel), stride \(stride), "
-        + "padding \(padding), dilation \(dilation), groups \(groups)"
+        + "padding \(padding), dilation \(dilation), groups \(groups)\(hasBias ? "" : ", no bias")"
     }
 
     var arrays: [Array32] {
       [
         .random([batch, height, width, inputs], 1), .random([outputs, inputs / groups, kernel, kernel], 2),
-        .random([outputs], 3),
-      ]
+      ] + (hasBias ? [.random([outputs], 3)] : [])
     }
 
     /// Output pixels along each edge.
@@ -48,7 +47,7 @@ struct ConvolutionTests {
     func recorded(by way: Way) -> (Recorder, [Value]) -> Value {
       { recorder, p in
         recorder.convolution(
-          p[0], p[1], bias: p[2], stride: stride, padding: padding, dilation: dilation, groups: groups,
+          p[0], p[1], bias: hasBias ? p[2] : nil, stride: stride, padding: padding, dilation: dilation, groups: groups,
           byTaps: way == .taps)
       }
     }
@@ -66,6 +65,13 @@ struct ConvolutionTests {
     Case(batch: 1, inputs: 17, outputs: 3), Case(batch: 127, height: 2, width: 2, inputs: 17, outputs: 17),
     Case(batch: 1, height: 2, width: 2, inputs: 33, outputs: 65, kernel: 5, padding: 2),
     Case(height: 1, width: 1, inputs: 1, outputs: 3, kernel: 1, stride: 2),
+    // Sixteen outputs on rows of 17 to 32 pixels without a bias: a mirrored convolution's input gradient.
+    Case(batch: 1, width: 17, inputs: 16, outputs: 16, hasBias: false),
+    Case(width: 18, inputs: 32, outputs: 16, kernel: 5, hasBias: false),
+    Case(height: 9, width: 32, inputs: 16, outputs: 16, padding: 0, hasBias: false),
+    Case(batch: 1, width: 19, inputs: 16, outputs: 16, padding: 2, hasBias: false),
+    Case(width: 18, inputs: 3, outputs: 16, hasBias: false), Case(width: 18, inputs: 17, outputs: 16, hasBias: false),
+    Case(inputs: 32, outputs: 32, hasBias: false), Case(inputs: 48, outputs: 17, kernel: 1, stride: 2, padding: 0),
   ]
   /// Every case in every way that can do it.
   static let trials = Way.allCases.flatMap { way in cases.filter { way.can($0.groups) }.map { (way, $0) } }
@@ -199,6 +205,6 @@ struct ConvolutionTests {
     #expect(wrong == 0, "\(wrong) of \(run.gradients[0].count) pixels")
     let depth = run.gradients[1].count / size.outputs
     for (index, value) in run.gradients[1].enumerated() where !value.isFinite { #expect(index / depth == channel) }
-    #expect(!run.gradients[2][channel].isFinite)
+    if size.hasBias { #expect(!run.gradients[2][channel].isFinite) }
   }
 }

@@ -17,10 +17,14 @@ public struct Adam: UpdateRule {
   /// PyTorch's.
   public static let defaultLearningRate = 1e-3
 
-  let beta1: Double
-  let beta2: Double
-  let epsilon: Double
-  let weightDecay: Double
+  /// β₁.
+  public let beta1: Double
+  /// β₂.
+  public let beta2: Double
+  /// ε.
+  public let epsilon: Double
+  /// Pull of every weight towards zero.
+  public let weightDecay: Double
   let decoupled: Bool
 
   /// The rule with PyTorch's defaults.

@@ -118,19 +118,39 @@ final class Primitive: @unchecked Sendable {  // oneDNN's primitives are immutab
   }
 
   /// The operation that a descriptor such as `dnnl_convolution_desc_t` asks for; backward ones name their forward one.
-  /// `accumulates` adds the result to what is there.
+  /// `accumulates` adds the result to what is there.  The implementation is oneDNN's choice unless it has a `preferred` one.
   static func make<Descriptor>(
-    _ descriptor: Descriptor, hint: Primitive? = nil, accumulates: Bool = false, _ what: String
+    _ descriptor: Descriptor, hint: Primitive? = nil, accumulates: Bool = false, preferred: String? = nil,
+    _ what: String
   ) -> Primitive {
     withAttributes(accumulates: accumulates) { attributes in
-      var description: dnnl_primitive_desc_t?
       withUnsafePointer(to: descriptor) { descriptor in
+        if let preferred, let found = named(preferred, descriptor, attributes, hint, what) { return found }
+        var description: dnnl_primitive_desc_t?
         OneDNN.expect(
           dnnl_primitive_desc_create(
             &description, descriptor, attributes, OneDNN.engine.handle, hint?.description), what)
+        return Primitive(description!, what)
       }
-      return Primitive(description!, what)
     }
+  }
+
+  /// The implementation of a name; nil if there is none for this shape or processor.
+  private static func named(
+    _ name: String, _ descriptor: UnsafeRawPointer, _ attributes: dnnl_primitive_attr_t, _ hint: Primitive?,
+    _ what: String
+  ) -> Primitive? {
+    var iterator: dnnl_primitive_desc_iterator_t?
+    OneDNN.expect(
+      dnnl_primitive_desc_iterator_create(
+        &iterator, descriptor, attributes, OneDNN.engine.handle, hint?.description), what)
+    defer { dnnl_primitive_desc_iterator_destroy(iterator) }
+    repeat {
+      let candidate = dnnl_primitive_desc_iterator_fetch(iterator)!
+      if implementation(candidate) == name { return Primitive(candidate, what) }
+      dnnl_primitive_desc_destroy(candidate)
+    } while dnnl_primitive_desc_iterator_next(iterator) == dnnl_success
+    return nil
   }
 
   /// A copy from one layout to another.
@@ -157,7 +177,9 @@ final class Primitive: @unchecked Sendable {  // oneDNN's primitives are immutab
   var scratchBytes: Int { scratch.bytes }
 
   /// Name of the implementation that oneDNN chose, such as `jit:avx512_core`.
-  var implementation: String {
+  var implementation: String { Primitive.implementation(description) }
+
+  private static func implementation(_ description: dnnl_primitive_desc_t) -> String {
     var name: UnsafePointer<CChar>?
     withUnsafeMutablePointer(to: &name) {
       OneDNN.expect(dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, $0), "a name")

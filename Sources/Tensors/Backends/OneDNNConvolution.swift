@@ -8,7 +8,11 @@ import COneDNN
 final class OneDNNConvolution: ConvolutionLibrary {
   let precision: Compute.Precision
   private let shape: ConvolutionShape
+  /// What the gradients are told of the forward pass.
+  private let hint: Primitive
   private let forwardPrimitive: Primitive
+  /// Whether the forward pass is the input gradient of the mirrored convolution.
+  private let isMirrored: Bool
   private let forwardWeights: MemoryFormat
   private let inputPrimitive: Primitive?
   private let inputWeights: MemoryFormat?
@@ -38,12 +42,21 @@ final class OneDNNConvolution: ConvolutionLibrary {
     biasFormat = MemoryFormat([shape.outputs], dnnl_a)
     plainWeights = OneDNNConvolution.weights(shape, dnnl_oihw, dnnl_goihw)
     let weights = OneDNNConvolution.weights(shape, dnnl_format_tag_any, dnnl_format_tag_any, precision)
-    forwardPrimitive = OneDNNConvolution.forward(
+    hint = OneDNNConvolution.forward(
       shape, images.factor, weights, results.made, hasBias ? biasFormat : nil)
+    let mirrored = precision == .float32 && !hasBias ? shape.fasterMirrored : nil
+    isMirrored = mirrored != nil
+    if let mirrored {
+      let weights = OneDNNConvolution.weights(mirrored, dnnl_format_tag_any, dnnl_format_tag_any)
+      let hint = OneDNNConvolution.forward(mirrored, results.made, weights, images.factor, nil)
+      forwardPrimitive = OneDNNConvolution.inputGradient(mirrored, results.made, weights, images.factor, hint)
+    } else {
+      forwardPrimitive = hint
+    }
     forwardWeights = forwardPrimitive.format(dnnl_query_weights_md)
     inputPrimitive =
       needsInputGradient
-      ? OneDNNConvolution.inputGradient(shape, images.made, weights, results.factor, forwardPrimitive) : nil
+      ? OneDNNConvolution.inputGradient(shape, images.made, weights, results.factor, hint) : nil
     inputWeights = inputPrimitive?.format(dnnl_query_weights_md)
   }
 
@@ -83,7 +96,8 @@ final class OneDNNConvolution: ConvolutionLibrary {
     }
     let status = bias.map { withUnsafePointer(to: $0.description) { describe($0) } } ?? describe(nil)
     OneDNN.expect(status, "a convolution \(shape)")
-    return .make(descriptor, "a convolution \(shape)")
+    return .make(
+      descriptor, preferred: shape.isSlowInBatches ? "jit:avx512_core" : nil, "a convolution \(shape)")
   }
 
   private static func inputGradient(
@@ -110,23 +124,29 @@ final class OneDNNConvolution: ConvolutionLibrary {
       &descriptor, dnnl_convolution_direct, &image, &weights, nil, &result, steps.strides, steps.dilations,
       steps.padding, steps.padding)
     OneDNN.expect(status, "the weight gradient of a convolution \(shape)")
-    return .make(descriptor, hint: forwardPrimitive, "the weight gradient of a convolution \(shape)")
+    return .make(descriptor, hint: hint, "the weight gradient of a convolution \(shape)")
   }
 
-  var packedBytes: Int? { forwardWeights.isSame(as: plainWeights) ? nil : forwardWeights.bytes }
+  var packedBytes: Int? { !isMirrored && forwardWeights.isSame(as: plainWeights) ? nil : forwardWeights.bytes }
   var packedGradientBytes: Int? {
     inputWeights.flatMap { $0.isSame(as: plainWeights) ? nil : $0.bytes }
   }
-  var packsOnce: Bool { inputWeights.map(forwardWeights.isSame) ?? true }
+  var packsOnce: Bool { inputWeights.map { !isMirrored && forwardWeights.isSame(as: $0) } ?? true }
 
   func pack(forGradient: Bool) -> Lowering {
     let (plain, packed) = (plainWeights, forGradient ? inputWeights ?? forwardWeights : forwardWeights)
-    let primitive = Primitive.reorder(from: plain, to: packed)
-    return Lowering(scratchBytes: primitive.scratchBytes) { at in
-      let call = PrimitiveCall(primitive, [(DNNL_ARG_SRC_0, plain), (DNNL_ARG_DST_0, packed)])
+    let mirrors = isMirrored && !forGradient
+    let source = mirrors ? OneDNNConvolution.weights(shape.mirrored, dnnl_oihw, dnnl_goihw) : plain
+    let primitive = Primitive.reorder(from: source, to: packed)
+    let mirrorStart = PoolPlan.aligned(primitive.scratchBytes)
+    let shape = shape
+    return Lowering(scratchBytes: mirrorStart + (mirrors ? source.bytes : 0)) { at in
+      let call = PrimitiveCall(primitive, [(DNNL_ARG_SRC_0, source), (DNNL_ARG_DST_0, packed)])
       let (weights, target, scratch) = (at.inputs[0], at.outputs[0], at.scratch)
+      let mirrored = mirrors ? scratch.advanced(by: mirrorStart) : weights
       return { run in
-        call.place(0, run.bytes(weights))
+        if mirrors { shape.mirror(run[weights], into: run[mirrored]) }
+        call.place(0, run.bytes(mirrored))
         call.place(1, run.bytes(target))
         call.execute(scratch: run.bytes(scratch))
       }
@@ -140,10 +160,11 @@ final class OneDNNConvolution: ConvolutionLibrary {
       ? OneDNNConvolution.forward(
         shape, images.factor, forwardWeights, results.factor, hasBias ? biasFormat : nil) : forwardPrimitive
     let formats = (images.factor, forwardWeights, isRounded ? results.factor : results.made, biasFormat)
+    let (source, target) = isMirrored ? (DNNL_ARG_DIFF_DST_0, DNNL_ARG_DIFF_SRC_0) : (DNNL_ARG_SRC_0, DNNL_ARG_DST_0)
     return Lowering(scratchBytes: primitive.scratchBytes) { at in
       let call = PrimitiveCall(
         primitive,
-        [(DNNL_ARG_SRC_0, formats.0), (DNNL_ARG_WEIGHTS_0, formats.1), (DNNL_ARG_DST_0, formats.2)]
+        [(source, formats.0), (DNNL_ARG_WEIGHTS_0, formats.1), (target, formats.2)]
           + (hasBias ? [(DNNL_ARG_BIAS, formats.3)] : []))
       let (x, weights, y, scratch) = (at.inputs[0], at.inputs[1], at.outputs[0], at.scratch)
       let bias = hasBias ? at.inputs[2] : x

@@ -6,8 +6,8 @@ extension ChannelTiles {
     case none
     /// What relu let through, worked out again from the input.
     case recomputed
-    /// What relu let through, seen from the output; the masked gradient is stored.
-    case output(UnsafePointer<Float>, masked: UnsafeMutablePointer<Float>)
+    /// What relu let through of dy (+ more), seen from the output; the masked gradient is stored.
+    case output(UnsafePointer<Float>, more: UnsafePointer<Float>?, masked: UnsafeMutablePointer<Float>)
   }
 
   /// Σ dy and Σ dy (x − centre) of every channel, Float64, in the first `channels` numbers of `sums` and `products`, which
@@ -25,9 +25,9 @@ extension ChannelTiles {
         ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: false)
       case .recomputed:
         ChannelTiles.reduce(dy, x, tiles, lanes, width, factors, sums, products, rectified: true)
-      case .output(let y, let masked):
-        let (y, masked) = (y + start, masked + start)
-        ChannelTiles.mask(dy, y, tiles &* lanes &- lanes &+ width, into: masked)
+      case .output(let y, let more, let masked):
+        let (y, more, masked) = (y + start, more.map { $0 + start }, masked + start)
+        ChannelTiles.mask(dy, more, y, tiles &* lanes &- lanes &+ width, into: masked)
         ChannelTiles.reduce(UnsafePointer(masked), x, tiles, lanes, width, factors, sums, products, rectified: false)
       }
     }
@@ -43,17 +43,26 @@ extension ChannelTiles {
     }
   }
 
+  /// masked = dy (+ more) where y lets it through; masked may be dy.
   @inline(never)
   private static func mask(
-    _ dy: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ count: Int, into masked: UnsafeMutablePointer<Float>
+    _ dy: UnsafePointer<Float>, _ more: UnsafePointer<Float>?, _ y: UnsafePointer<Float>, _ count: Int,
+    into masked: UnsafeMutablePointer<Float>
   ) {
     var i = 0
-    while i &+ 16 <= count {
-      masked.store(dy.lanes(i).passed(by: y.lanes(i)), i)
-      i &+= 16
+    if let more {
+      while i &+ 16 <= count {
+        masked.store((dy.lanes(i) + more.lanes(i)).passed(by: y.lanes(i)), i)
+        i &+= 16
+      }
+    } else {
+      while i &+ 16 <= count {
+        masked.store(dy.lanes(i).passed(by: y.lanes(i)), i)
+        i &+= 16
+      }
     }
     while i < count {
-      masked[i] = dy[i].passed(by: y[i])
+      masked[i] = (more.map { dy[i] + $0[i] } ?? dy[i]).passed(by: y[i])
       i &+= 1
     }
   }
@@ -64,48 +73,15 @@ extension ChannelTiles {
     _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>, rectified: Bool
   ) {
     var lane = 0
-    while lane &+ 32 <= width {
-      let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
-      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
-      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
-      var (s0, s1, p0, p1) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
-      var i = lane
-      for _ in 0..<tiles {
-        let (d0, d1) = (x.widened(i) - c0, x.widened(i &+ 16) - c1)
-        var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
-        if rectified {
-          g0 = g0.passed(by: d0 * a0 + b0)
-          g1 = g1.passed(by: d1 * a1 + b1)
-        }
-        s0 += g0
-        s1 += g1
-        p0 += g0 * d0
-        p1 += g1 * d1
-        i &+= stride
-      }
-      sums.add(s0, lane)
-      sums.add(s1, lane &+ 16)
-      products.add(p0, lane)
-      products.add(p1, lane &+ 16)
-      lane &+= 32
+    while lane &+ 64 <= width {
+      reduceColumn(FourLanes.self, lane, dy, x, tiles, stride, f, sums, products, rectified: rectified)
+      lane &+= 64
     }
     while lane &+ 16 <= width {
-      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
-      var (s, p) = (Lanes.zero, Lanes.zero)
-      var i = lane
-      for _ in 0..<tiles {
-        let d = x.widened(i) - c
-        var g = dy.lanes(i)
-        if rectified { g = g.passed(by: d * a + b) }
-        s += g
-        p += g * d
-        i &+= stride
-      }
-      sums.add(s, lane)
-      products.add(p, lane)
+      reduceColumn(Lanes.self, lane, dy, x, tiles, stride, f, sums, products, rectified: rectified)
       lane &+= 16
     }
-    while lane < width {
+    while lane < width {  // the partial tile only: one row
       let d = x[lane].float - f.centre[lane]
       var g = dy[lane]
       if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
@@ -115,7 +91,27 @@ extension ChannelTiles {
     }
   }
 
-  /// dx = dy · scale + (x − centre) · slope + offset, with dy as relu let it through if `rectified`; dx may be dy.
+  @inline(__always)
+  private static func reduceColumn<Group: LaneGroup, X: LaneScalar>(
+    _ group: Group.Type, _ lane: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<X>, _ tiles: Int, _ stride: Int,
+    _ f: Factors, _ sums: UnsafeMutablePointer<Double>, _ products: UnsafeMutablePointer<Double>, rectified: Bool
+  ) {
+    let (centre, scale, shift) = (Group.load(f.centre + lane), Group.load(f.scale + lane), Group.load(f.shift + lane))
+    var (s, p) = (Group.zero, Group.zero)
+    var i = lane
+    for _ in 0..<tiles {
+      let d = Group.load(x + i) - centre
+      var g = Group.load(dy + i)
+      if rectified { g = g.passed(by: d * scale + shift) }
+      s = s + g
+      p = p + g * d
+      i &+= stride
+    }
+    s.add(to: sums + lane)
+    p.add(to: products + lane)
+  }
+
+  /// dx = dy · scale + (x − centre) · slope + offset, with dy as relu let it through if `rectified`; dx may be dy or x.
   func inputGradient<X: LaneScalar, Y: LaneScalar>(
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<X>, _ factors: Factors, rectified: Bool,
     slope: UnsafePointer<Float>, offset: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Y>
@@ -136,45 +132,38 @@ extension ChannelTiles {
     _ slope: UnsafePointer<Float>, _ offset: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Y>, rectified: Bool
   ) {
     var lane = 0
-    while lane &+ 32 <= width {
-      let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
-      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
-      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
-      let (p0, p1) = (slope.lanes(lane), slope.lanes(lane &+ 16))
-      let (q0, q1) = (offset.lanes(lane), offset.lanes(lane &+ 16))
-      var i = lane
-      for _ in 0..<tiles {
-        let (d0, d1) = (x.widened(i) - c0, x.widened(i &+ 16) - c1)
-        var (g0, g1) = (dy.lanes(i), dy.lanes(i &+ 16))
-        if rectified {
-          g0 = g0.passed(by: d0 * a0 + b0)
-          g1 = g1.passed(by: d1 * a1 + b1)
-        }
-        dx.round(g0 * a0 + d0 * p0 + q0, i)
-        dx.round(g1 * a1 + d1 * p1 + q1, i &+ 16)
-        i &+= stride
-      }
-      lane &+= 32
+    while lane &+ 64 <= width {
+      inputColumn(FourLanes.self, lane, dy, x, tiles, stride, f, slope, offset, dx, rectified: rectified)
+      lane &+= 64
     }
     while lane &+ 16 <= width {
-      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
-      let (p, q) = (slope.lanes(lane), offset.lanes(lane))
-      var i = lane
-      for _ in 0..<tiles {
-        let d = x.widened(i) - c
-        var g = dy.lanes(i)
-        if rectified { g = g.passed(by: d * a + b) }
-        dx.round(g * a + d * p + q, i)
-        i &+= stride
-      }
+      inputColumn(Lanes.self, lane, dy, x, tiles, stride, f, slope, offset, dx, rectified: rectified)
       lane &+= 16
     }
-    while lane < width {
+    while lane < width {  // the partial tile only: one row
       let d = x[lane].float - f.centre[lane]
       var g = dy[lane]
       if rectified { g = g.passed(by: d * f.scale[lane] + f.shift[lane]) }
       dx[lane] = Y(g * f.scale[lane] + d * slope[lane] + offset[lane])
       lane &+= 1
+    }
+  }
+
+  @inline(__always)
+  private static func inputColumn<Group: LaneGroup, X: LaneScalar, Y: LaneScalar>(
+    _ group: Group.Type, _ lane: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<X>, _ tiles: Int, _ stride: Int,
+    _ f: Factors, _ slope: UnsafePointer<Float>, _ offset: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Y>,
+    rectified: Bool
+  ) {
+    let (centre, scale, shift) = (Group.load(f.centre + lane), Group.load(f.scale + lane), Group.load(f.shift + lane))
+    let (slope, offset) = (Group.load(slope + lane), Group.load(offset + lane))
+    var i = lane
+    for _ in 0..<tiles {
+      let d = Group.load(x + i) - centre
+      var g = Group.load(dy + i)
+      if rectified { g = g.passed(by: d * scale + shift) }
+      (g * scale + d * slope + offset).store(dx + i)
+      i &+= stride
     }
   }
 }

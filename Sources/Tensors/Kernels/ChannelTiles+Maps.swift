@@ -33,40 +33,34 @@ extension ChannelTiles {
     _ y: UnsafeMutablePointer<Y>, adds: Bool, rectified: Bool
   ) {
     var lane = 0
-    while lane &+ 32 <= width {
-      let (c0, c1) = (f.centre.lanes(lane), f.centre.lanes(lane &+ 16))
-      let (a0, a1) = (f.scale.lanes(lane), f.scale.lanes(lane &+ 16))
-      let (b0, b1) = (f.shift.lanes(lane), f.shift.lanes(lane &+ 16))
-      var i = lane
-      for _ in 0..<tiles {
-        var v0 = (x.widened(i) - c0) * a0 + b0
-        var v1 = (x.widened(i &+ 16) - c1) * a1 + b1
-        if adds {
-          v0 += r.lanes(i)
-          v1 += r.lanes(i &+ 16)
-        }
-        y.round(rectified ? v0.rectified : v0, i)
-        y.round(rectified ? v1.rectified : v1, i &+ 16)
-        i &+= stride
-      }
-      lane &+= 32
+    while lane &+ 64 <= width {
+      column(FourLanes.self, lane, x, r, tiles, stride, f, y, adds: adds, rectified: rectified)
+      lane &+= 64
     }
     while lane &+ 16 <= width {
-      let (c, a, b) = (f.centre.lanes(lane), f.scale.lanes(lane), f.shift.lanes(lane))
-      var i = lane
-      for _ in 0..<tiles {
-        var v = (x.widened(i) - c) * a + b
-        if adds { v += r.lanes(i) }
-        y.round(rectified ? v.rectified : v, i)
-        i &+= stride
-      }
+      column(Lanes.self, lane, x, r, tiles, stride, f, y, adds: adds, rectified: rectified)
       lane &+= 16
     }
-    while lane < width {
+    while lane < width {  // the partial tile only: one row
       var v = (x[lane].float - f.centre[lane]) * f.scale[lane] + f.shift[lane]
       if adds { v += r[lane] }
       y[lane] = Y(rectified ? v.rectified : v)
       lane &+= 1
+    }
+  }
+
+  @inline(__always)
+  private static func column<Group: LaneGroup, X: LaneScalar, Y: LaneScalar>(
+    _ group: Group.Type, _ lane: Int, _ x: UnsafePointer<X>, _ r: UnsafePointer<Float>, _ tiles: Int, _ stride: Int,
+    _ f: Factors, _ y: UnsafeMutablePointer<Y>, adds: Bool, rectified: Bool
+  ) {
+    let (centre, scale, shift) = (Group.load(f.centre + lane), Group.load(f.scale + lane), Group.load(f.shift + lane))
+    var i = lane
+    for _ in 0..<tiles {
+      var v = (Group.load(x + i) - centre) * scale + shift
+      if adds { v = v + Group.load(r + i) }
+      (rectified ? v.rectified : v).store(y + i)
+      i &+= stride
     }
   }
 }

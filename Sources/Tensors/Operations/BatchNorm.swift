@@ -129,11 +129,13 @@ struct BatchNorm: Operation {
     let weightSlot = options.isAffine ? recorder.gradientSlot(of: call.inputs[1]) : nil
     let biasSlot = options.isAffine ? recorder.gradientSlot(of: call.inputs[2]) : nil
     let sendsResidual = options.hasResidual && options.isRectified
+    let terms = sendsResidual ? recorder.terms(of: gradient) : [gradient]
     let made = recorder.append(
       BatchNormGradient(
         options: options, accumulatesWeight: weightSlot?.accumulates ?? false,
-        accumulatesBias: biasSlot?.accumulates ?? false),
-      [gradient, x, saved] + (options.isAffine ? [call.inputs[1], call.inputs[2]] : []) + (sendsResidual ? [y] : []),
+        accumulatesBias: biasSlot?.accumulates ?? false, addsGradient: terms.count == 2),
+      [terms[0], x, saved] + (options.isAffine ? [call.inputs[1], call.inputs[2]] : []) + (sendsResidual ? [y] : [])
+        + terms[1...],
       [.new(recorder.shape(x))] + (sendsResidual ? [.new(recorder.shape(x))] : [])
         + [weightSlot, biasSlot].compactMap { $0?.output })
     for slot in [weightSlot, biasSlot] {
@@ -162,16 +164,19 @@ extension ChannelTiles {
 /// With g = dy as relu let it through, x̂ = (x − mean)/deviation and n rows: db = Σg, dw = Σ g x̂,
 /// dx = w/deviation · (g − db/n − x̂ dw/n); constant statistics leave dx = w/deviation · g.  Two passes over memory.
 ///
-/// Inputs: dy, x, saved statistics, weight, bias, y where there is a residual and relu.  Outputs: dx, the gradient of that
-/// residual, dw, db.
+/// Inputs: dy, x, saved statistics, weight, bias, y where there is a residual and relu, what is to be added to dy.  Outputs:
+/// dx, the gradient of that residual, dw, db.
 struct BatchNormGradient: Operation {
   let name = "batch norm gradient"
   let options: BatchNormOptions
   let accumulatesWeight: Bool
   let accumulatesBias: Bool
+  /// Whether dy is the sum of two inputs, where a residual's gradient is sent on.
+  let addsGradient: Bool
 
   private var sendsResidual: Bool { options.hasResidual && options.isRectified }
-  var inPlace: [(input: Int, output: Int)] { [(0, sendsResidual ? 1 : 0)] }
+  // Of what may be taken over, x was read last, so that it is in the cache.
+  var inPlace: [(input: Int, output: Int)] { sendsResidual ? [(0, 1), (1, 0)] : [(0, 0), (1, 0)] }
 
   func rounds(_ output: Int, beside: Bool) -> Bool { output == 0 && !beside }
   func readsRounded(_ input: Int) -> Bool { input == 1 }
@@ -198,7 +203,8 @@ struct BatchNormGradient: Operation {
       let (dy, x, saved, dx) = (at.inputs[0], at.inputs[1], at.inputs[2], at.outputs[0])
       let weight = options.isAffine ? at.inputs[3] : x
       let bias = options.isAffine ? at.inputs[4] : x
-      let y = sendsResidual ? at.inputs.last! : x
+      let y = sendsResidual ? at.inputs[options.isAffine ? 5 : 3] : x
+      let more = addsGradient ? at.inputs.last! : x
       let dresidual = sendsResidual ? at.outputs[1] : dx
       let dweight = options.isAffine ? at.outputs[at.outputs.count - 2] : dx
       let dbias = options.isAffine ? at.outputs[at.outputs.count - 1] : dx
@@ -215,7 +221,9 @@ struct BatchNormGradient: Operation {
         let (s, p) = (run.doubles(sums), run.doubles(products))
         let recomputes = options.isRectified && !options.hasResidual
         let mask: ChannelTiles.Mask =
-          sendsResidual ? .output(run[y], masked: run[dresidual]) : recomputes ? .recomputed : .none
+          sendsResidual
+          ? .output(run[y], more: addsGradient ? UnsafePointer(run[more]) : nil, masked: run[dresidual])
+          : recomputes ? .recomputed : .none
         tiles.gradientSums(run[dy], read, factors, mask, sums: s, products: p)
         let n = Double(options.rows)
         for c in 0..<channels {

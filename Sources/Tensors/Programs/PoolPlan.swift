@@ -77,10 +77,19 @@ struct PoolPlan {
       let neighbours = all[..<index].map(\.interval).filter {
         $0.first <= interval.last && interval.first <= $0.last
       }.sorted { $0.offset < $1.offset }
+      // Memory that a value of this size had until shortly before is still in the cache.
+      let used = all[..<index].map(\.interval).filter {
+        $0.bytes == interval.bytes && $0.last < interval.first
+      }.sorted { $0.last > $1.last }.first { known in
+        neighbours.allSatisfy {
+          $0.offset >= known.offset + size || $0.offset + PoolPlan.aligned($0.bytes) <= known.offset
+        }
+      }
       var offset = 0
-      for neighbour in neighbours where offset + size > neighbour.offset {
+      for neighbour in neighbours where used == nil && offset + size > neighbour.offset {
         offset = max(offset, neighbour.offset + PoolPlan.aligned(neighbour.bytes))
       }
+      offset = used?.offset ?? offset
       all[index].interval.offset = offset
       bytes = max(bytes, offset + size)
     }

@@ -239,6 +239,15 @@ public final class Recorder {
     }
   }
 
+  /// The two gradients that were added last to make this one, whose sum its only reader forms itself; else it alone.
+  func terms(of gradient: Value) -> [Value] {
+    guard let sum = instructions.last, sum.isGradient, sum.operation is Add, sum.outputs == [gradient] else {
+      return [gradient]
+    }
+    instructions.removeLast()
+    return sum.inputs
+  }
+
   /// Where an operation writes the gradient of an input itself, and whether it must add to what is there.
   public struct GradientSlot {
     /// The value to write.

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A block of Float32 scalars aligned to 64 bytes: the only type that owns numeric memory.
 ///
 /// `@unchecked Sendable`: the pointer never changes; who may write which range when is decided by whoever shares it.
@@ -11,11 +13,17 @@ public final class Storage: @unchecked Sendable {
   /// Bytes every block is aligned to: a cache line, and the width of an AVX-512 register.
   public static let alignment = 64
 
+  /// Large blocks lie in large pages where the kernel has them: fewer walks of page tables for whoever streams them.
+  private static let largePage = 1 << 21
+
   /// A block of `count` zeros that this object owns.
   public init(zeros count: Int) {
     precondition(count >= 0, "a block of \(count) scalars")
     let bytes = max(count * MemoryLayout<Float>.stride, Storage.alignment)
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: Storage.alignment)
+    let isLarge = bytes >= 2 * Storage.largePage
+    let raw = UnsafeMutableRawPointer.allocate(
+      byteCount: bytes, alignment: isLarge ? Storage.largePage : Storage.alignment)
+    if isLarge { madvise(raw, bytes, MADV_HUGEPAGE) }
     base = raw.initializeMemory(as: Float.self, repeating: 0, count: bytes / MemoryLayout<Float>.stride)
     self.count = count
     release = { raw.deallocate() }

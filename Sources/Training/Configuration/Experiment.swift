@@ -61,7 +61,15 @@ public struct Experiment: Sendable {
     }
     optimizer = try OptimizerConfiguration(options: &options)
     strategy = try StrategyCatalog.read(&options)
-    _ = try strategy().rule(for: optimizer.rule)
+    let exchange = strategy()
+    do throws(ConfigurationError) {
+      _ = try exchange.rule(for: optimizer.rule)
+    } catch {
+      try options.require(false, key: "optimizer", error.message)
+    }
+    try options.require(
+      training.clip == nil || type(of: exchange).allowsClipping, key: "training",
+      "strategy: \(type(of: exchange).name) has no gradient to clip; leave out training.clip")
     checkpoint = try options.section("checkpoint", "when the state of training is written") {
       (options) throws(ConfigurationError) in try CheckpointOptions(&options)
     }

@@ -16,6 +16,8 @@ final class SharedModelTrainer: ModelTrainer {
   private let experiment: Experiment
   private let communicator: any Communicator
   private let clipper: GradientNorm
+  /// How many blocks of ``ParameterBlocks`` each rank moves.
+  private let ownedBlocks: [Int]
   /// Parts of the parameters that the threads of a rank update, cut where sums are.
   private let updateParts: [Range<Int>]
   /// The update under way, for the threads that share it; kept so that a step allocates nothing.
@@ -43,6 +45,8 @@ final class SharedModelTrainer: ModelTrainer {
     try strategy.prepare(plan)
     optimizer = Optimizer(rule, layout: store.layout, range: strategy.ownedParameters)
     clipper = GradientNorm(store.layout)
+    ownedBlocks = try SharedModelTrainer.gather(
+      ownedBlocks: clipper.blocks.blocks(in: strategy.ownedParameters).count, plan.aside.communicator)
     updateParts = clipper.blocks.parts(
       of: strategy.ownedParameters, shards.team.parts(of: strategy.ownedParameters.count).count)
   }
@@ -132,29 +136,25 @@ final class SharedModelTrainer: ModelTrainer {
   private func exchange(
     _ numbers: UnsafeMutableBufferPointer<Double>, each: Int
   ) throws(CommunicationError) {
-    guard strategy.ownedParameters.count < store.layout.parameterCount else { return }
+    guard ownedBlocks.contains(where: { $0 < clipper.blocks.count }) else { return }
     let own = clipper.blocks.blocks(in: strategy.ownedParameters)
-    let counts = try ownedBlocks.map { $0 * each }
     let first = own.lowerBound * each
     try communicator.allGather(
-      UnsafeBufferPointer(rebasing: numbers[first..<first + own.count * each]), into: numbers, counts: counts)
+      UnsafeBufferPointer(rebasing: numbers[first..<first + own.count * each]), into: numbers,
+      counts: ownedBlocks.map { $0 * each })
   }
 
-  /// How many blocks each rank owns, in the order of ranks and parameters.
-  private var ownedBlocks: [Int] {
-    get throws(CommunicationError) {
-      if let known = knownBlocks { return known }
-      let counts = UnsafeMutableBufferPointer<Int64>.allocate(capacity: communicator.size + 1)
-      defer { counts.deallocate() }
-      counts.initialize(repeating: 0)
-      counts[communicator.size] = Int64(clipper.blocks.blocks(in: strategy.ownedParameters).count)
-      try communicator.allGather(
-        UnsafeBufferPointer(rebasing: counts[communicator.size...]),
-        into: UnsafeMutableBufferPointer(rebasing: counts[..<communicator.size]))
-      let known = counts[..<communicator.size].map(Int.init)
-      knownBlocks = known
-      return known
-    }
+  /// How many blocks each rank owns, in the order of ranks and parameters.  Collective.
+  private static func gather(
+    ownedBlocks: Int, _ communicator: any Communicator
+  ) throws(CommunicationError) -> [Int] {
+    let counts = UnsafeMutableBufferPointer<Int64>.allocate(capacity: communicator.size + 1)
+    defer { counts.deallocate() }
+    counts.initialize(repeating: 0)
+    counts[communicator.size] = Int64(ownedBlocks)
+    try communicator.allGather(
+      UnsafeBufferPointer(rebasing: counts[communicator.size...]),
+      into: UnsafeMutableBufferPointer(rebasing: counts[..<communicator.size]))
+    return counts[..<communicator.size].map(Int.init)
   }
-  private var knownBlocks: [Int]?
 }
