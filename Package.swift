@@ -48,11 +48,12 @@ let package = Package(
     .systemLibrary(name: "CZip", pkgConfig: "libzip"),
     .systemLibrary(name: "CSodium"),
     .systemLibrary(name: "CProcessor"),
+    .systemLibrary(name: "CSharedMemory"),
 
     room("Configuration", "CYAML"),
     room("Tensors", "Configuration", "COneDNN", "COpenBLAS"),
     room("Communication"),
-    room("MPICommunication", "Communication", "COpenMPI"),
+    room("MPICommunication", "Communication", "COpenMPI", "CSharedMemory"),
     room("Layers", "Configuration", "Tensors"),
     room("Datasets", "Configuration", "Tensors", "Communication", "CZlib", "CZip", "CSodium"),
     room("Optimizers", "Configuration", "Tensors"),

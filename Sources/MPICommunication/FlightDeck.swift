@@ -1,9 +1,10 @@
 import COpenMPI
+import CSharedMemory
 import Communication
 import Glibc
 
-/// All exchanges that this process has under way, in every group. Nothing but a call into MPI moves a message, so each
-/// test or wait polls all of them.
+/// All exchanges that this process has under way, in every group. Nothing but a call into MPI moves a message, and nothing
+/// but a look what others have posted moves an exchange through shared memory, so each test or wait polls all of them.
 final class FlightDeck {
   /// Bytes of the longest single message: counts are C ints in MPI, so longer blocks go in pieces.
   var largestMessage = 1 << 30
@@ -13,8 +14,23 @@ final class FlightDeck {
   private var spare: [Flight] = []
   private var identifiers = 0
   private var failure: CommunicationError?
+  /// Groups that exchange through shared memory.
+  private var windows: [WindowGroup] = []
+  private var host: HostBoard?
 
   init(patience: Patience) { self.patience = patience }
+
+  /// Moves a group that exchanges through shared memory with everything else from now on.
+  func join(_ group: WindowGroup) {
+    windows.append(group)
+    host = group.host.board
+  }
+
+  /// Whether nothing has failed.
+  var isSound: Bool { failure == nil }
+
+  /// Whether waiting must not keep a core busy.
+  var isCrowded: Bool { host?.isCrowded ?? false }
 
   /// Exchanges of one group that were not waited for.
   func pending(in group: MPIGroup) -> Int {
@@ -32,7 +48,7 @@ final class FlightDeck {
   }
 
   /// All exchanges that were not waited for, in words.
-  var unfinished: [String] { flights.map(\.described) }
+  var unfinished: [String] { flights.map(\.described) + windows.flatMap(\.unfinished) }
 
   /// Starts an exchange.
   func start(_ exchange: Exchange, _ group: MPIGroup) throws(CommunicationError) -> Request {
@@ -55,42 +71,69 @@ final class FlightDeck {
 
   /// Moves everything forward; whether this request is finished.
   func test(_ request: Request) throws(CommunicationError) -> Bool {
-    if let failure { throw failure }
-    try remembering { () throws(CommunicationError) in try progress() }
+    try poll()
     return flights[index(of: request)].isFinished
   }
 
-  /// Returns when the request is finished: spins for a moment, then gives the core to others between polls.
+  /// Moves everything forward.
+  func poll() throws(CommunicationError) {
+    if let failure { throw failure }
+    try remembering { () throws(CommunicationError) in try progress() }
+  }
+
+  /// Returns when the request is finished.
   func wait(_ request: Request) throws(CommunicationError) {
     if let failure { throw failure }
     let index = index(of: request)
     let flight = flights[index]
-    try remembering { () throws(CommunicationError) in try finish(flight) }
+    try finish(flight)
     flights.remove(at: index)
     spare.append(flight)
   }
 
-  private func finish(_ flight: Flight) throws(CommunicationError) {
+  /// Returns when something is finished, moving everything forward: spins for a moment, then gives the core to others
+  /// between polls. Sleeps where no message of MPI has to be moved.
+  func finish(_ awaited: some Awaited) throws(CommunicationError) {
+    if let failure { throw failure }
+    try remembering { () throws(CommunicationError) in try drive(awaited) }
+  }
+
+  private func drive(_ awaited: some Awaited) throws(CommunicationError) {
     let began = monotonicNanoseconds()
-    var nextLook = began + FlightDeck.lookInterval
+    let spin = isCrowded ? 0 : Patience.spin
+    var nextLook = FlightDeck.lookInterval
     while true {
       try progress()
-      if flight.isFinished { return }
-      let now = monotonicNanoseconds()
-      if now < began + Patience.spin { continue }
-      sched_yield()
-      if now > nextLook {
-        try lookForOtherCalls(flight)
-        nextLook = now + FlightDeck.lookInterval
+      if awaited.isFinished { return }
+      let waited = monotonicNanoseconds() - began
+      if waited < spin {
+        nndist_pause()
+        continue
       }
-      if now > began + patience.nanoseconds {
-        try lookForOtherCalls(flight)
-        throw timeout(flight)
+      if let host, flights.isEmpty, waited > spin + FlightDeck.yielding {
+        try host.sleep { () throws(CommunicationError) in
+          try progress()
+          return awaited.isFinished
+        }
+      } else {
+        sched_yield()
+      }
+      if waited > nextLook {
+        try awaited.look(waited: waited)
+        nextLook = waited + FlightDeck.lookInterval
+      }
+      if waited > patience.nanoseconds {
+        try awaited.look(waited: waited)
+        if awaited.isFinished { return }
+        throw awaited.timeout(patience)
       }
     }
   }
 
-  private static let lookInterval: UInt64 = 1_000_000_000
+  /// Nanoseconds for which a core is only lent to those who are ready to use it, before sleeping.
+  private static let yielding: UInt64 = 50_000
+  /// Nanoseconds between looks at what is wrong.
+  private static let lookInterval: UInt64 = 250_000_000
 
   private func index(of request: Request) -> Int {
     guard let index = flights.firstIndex(where: { $0.identifier == request.identifier }) else {
@@ -103,10 +146,11 @@ final class FlightDeck {
     for flight in flights {
       while !flight.isFinished, try flight.poll() { try flight.advance(largest: largestMessage) }
     }
+    for window in windows where window.isActive { try window.progress() }
   }
 
   /// After an error messages may still arrive in buffers of unfinished exchanges, so nothing is used or freed again.
-  private func remembering(_ work: () throws(CommunicationError) -> Void) throws(CommunicationError) {
+  func remembering(_ work: () throws(CommunicationError) -> Void) throws(CommunicationError) {
     do {
       try work()
     } catch {
@@ -114,30 +158,5 @@ final class FlightDeck {
       for flight in flights { _ = Unmanaged.passRetained(flight) }
       throw error
     }
-  }
-
-  /// Throws if a rank that this exchange waits for has called something else instead.
-  private func lookForOtherCalls(_ flight: Flight) throws(CommunicationError) {
-    let kind = flight.exchange.kind
-    if kind == .send || kind == .receive { return }
-    let group = flight.group
-    for peer in flight.awaited {
-      var found: CInt = 0
-      var status = MPI_Status()
-      try check(MPI_Iprobe(CInt(peer), CInt(MPI_ANY_TAG), group.collectives, &found, &status), "looking for messages")
-      if found != 0, group.signature.areRivals(status.MPI_TAG, flight.tag) {
-        throw CommunicationError(
-          .mismatch, "ranks disagree: rank \(group.rank) called \(flight.described), rank \(peer) something else")
-      }
-    }
-  }
-
-  private func timeout(_ flight: Flight) -> CommunicationError {
-    let peers = flight.awaited
-    let names = (peers.count == 1 ? "rank " : "ranks ") + peers.map(String.init).joined(separator: ", ")
-    return CommunicationError(
-      .timeout,
-      "rank \(flight.group.rank) waited \(patience.described) for \(names) in \(flight.described); "
-        + "\(Patience.variable) sets the limit")
   }
 }

@@ -7,8 +7,10 @@ import Glibc
 /// There is no end by `deinit`: a process that leaves without `finalise` has failed, and the launcher then ends the others
 /// instead of letting them wait.
 public final class MPIEnvironment {
-  /// All ranks of the job.
-  public let world: MPICommunicator
+  /// All ranks of the job, connected by what is fastest.
+  public let world: any Communicator
+  /// All ranks of the job, connected by messages.
+  public let messages: MPICommunicator
   /// The library and its version, in one line.
   public let library: String
   /// The name of this host.
@@ -25,15 +27,24 @@ public final class MPIEnvironment {
       throw CommunicationError(
         .library(Int(provided)), "this MPI allows calls from its main thread only; nndist needs MPI_THREAD_SERIALIZED")
     }
-    world = MPICommunicator(try MPIGroup(nndist_mpi_world()), FlightDeck(patience: patience))
+    messages = MPICommunicator(try MPIGroup(nndist_mpi_world()), FlightDeck(patience: patience))
+    world = try MPIEnvironment.connect(messages)
     library = MPIEnvironment.libraryVersion
     host = MPIEnvironment.text(Int(MPI_MAX_PROCESSOR_NAME)) { MPI_Get_processor_name($0, $1) }
+  }
+
+  /// The world through shared memory where all ranks live on one host.
+  private static func connect(_ messages: MPICommunicator) throws(CommunicationError) -> any Communicator {
+    guard messages.size > 1, let board = try HostBoard.make(messages) else { return messages }
+    let host = WindowHost(board: board)
+    guard let group = try WindowGroup.make(messages, places: Array(0..<messages.size), host) else { return messages }
+    return WindowCommunicator(group)
   }
 
   /// Meets all ranks, within the deadline, and ends MPI. Collective. After an error use `abort` instead: MPI's end has
   /// no deadline of its own.
   public func finalise() throws(CommunicationError) {
-    let unfinished = world.deck.unfinished
+    let unfinished = messages.deck.unfinished
     if !unfinished.isEmpty {
       throw CommunicationError(
         .mismatch, "rank \(world.rank) ended without waiting for its \(unfinished.joined(separator: "; "))")

@@ -13,7 +13,7 @@ struct Main {
   static func main() {
     do {
       let environment = try MPIEnvironment()
-      try run(environment.world, Array(CommandLine.arguments.dropFirst()))
+      try run(environment.world, environment.messages, Array(CommandLine.arguments.dropFirst()))
       try environment.finalise()
     } catch {
       let line = Array("error: \(error)\n".utf8)
@@ -32,7 +32,7 @@ struct Main {
     }
   }
 
-  private static func run(_ world: MPICommunicator, _ arguments: [String]) throws {
+  private static func run(_ world: any Communicator, _ messages: MPICommunicator, _ arguments: [String]) throws {
     switch arguments.first {
     case "leave":
       if world.rank == Int(arguments[1]) { exit(0) }
@@ -50,18 +50,21 @@ struct Main {
       var values = [Float](repeating: 1, count: world.rank == 0 ? 5 : 6)
       try values.withUnsafeMutableBufferPointer { try world.allReduce($0, .sum) }
     case "long": try checkLong(world)
-    case "time": try time(world)
+    case "time": try time(world, shared: true)
+    case "private": try time(world, shared: false)
+    case "messages": try time(messages, shared: false)
     default:
       try Law.checkAll(world)
-      world.limitMessages(toBytes: 4_001)
-      try Law.checkAll(world)
+      try Law.checkAll(messages)
+      messages.limitMessages(toBytes: 4_001)
+      try Law.checkAll(messages)
       try world.barrier()
       if world.rank == 0 { print("laws hold on \(world.size) ranks") }
     }
   }
 
   /// Broadcasts 2³¹ + 5 bytes: takes that much memory on every rank.
-  private static func checkLong(_ world: MPICommunicator) throws {
+  private static func checkLong(_ world: any Communicator) throws {
     let count = (1 << 31) + 5
     let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: count)
     defer { buffer.deallocate() }

@@ -1,41 +1,30 @@
 import Communication
+import Glibc
 
-/// Prints the median of an all-to-all followed by an all-gather, for information.
-func time(_ world: any Communicator) throws {
-  let clock = ContinuousClock()
-  for bytes in [4, 1_024, 65_536, 1 << 20, 4 << 20] {
-    let count = bytes / 4
-    let ranks = world.size
-    let parts = (0..<ranks).map { count * ($0 + 1) / ranks - count * $0 / ranks }
-    let gradients = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
-    let pieces = UnsafeMutableBufferPointer<Float>.allocate(capacity: ranks * parts[world.rank])
-    gradients.initialize(repeating: 1)
-    pieces.initialize(repeating: 0)
-    defer {
-      gradients.deallocate()
-      pieces.deallocate()
-    }
-    let own = parts[..<world.rank].reduce(0, +)
-    let part = UnsafeBufferPointer(rebasing: UnsafeBufferPointer(gradients)[own..<own + parts[world.rank]])
-    var exchanges: [Double] = []
-    var reductions: [Double] = []
-    for _ in 0..<200 {
-      try world.barrier()
-      let first = clock.now
-      try world.allToAll(
-        UnsafeBufferPointer(gradients), sendCounts: parts, into: pieces,
-        receiveCounts: Array(repeating: parts[world.rank], count: ranks))
-      try world.allGather(part, into: gradients, counts: parts)
-      exchanges.append((clock.now - first) / .milliseconds(1))
-      try world.barrier()
-      let second = clock.now
-      try world.allReduce(gradients, .maximum)
-      reductions.append((clock.now - second) / .milliseconds(1))
-    }
-    exchanges.sort()
-    reductions.sort()
-    if world.rank == 0 {
-      print("\(bytes) bytes: all-to-all and all-gather \(exchanges[100]) ms, all-reduce \(reductions[100]) ms")
-    }
+/// Prints medians of all-reduces, for information.
+func time(_ world: any Communicator, shared: Bool) throws {
+  let most = 64 << 20
+  let memory = shared ? try world.allocate(byteCount: most) : try CommunicatorMemory(zeroed: most)
+  let all = memory.base.assumingMemoryBound(to: Float.self)
+  func now() -> Double {
+    var t = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return Double(t.tv_sec) + Double(t.tv_nsec) * 1e-9
   }
+  var bytes = 4
+  while bytes <= most {
+    let buffer = UnsafeMutableBufferPointer(start: all, count: bytes / 4)
+    let loops = bytes < 65_536 ? 1_000 : 1
+    var times: [Double] = []
+    for _ in 0..<21 {
+      try world.barrier()
+      let start = now()
+      for _ in 0..<loops { try world.allReduce(buffer, .sum) }
+      times.append((now() - start) / Double(loops))
+    }
+    times.sort()
+    if world.rank == 0 { print("\(bytes) median \(times[10] * 1e6) us minimum \(times[0] * 1e6) us") }
+    bytes *= 4
+  }
+  withExtendedLifetime(memory) {}
 }
