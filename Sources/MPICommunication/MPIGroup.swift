@@ -32,6 +32,19 @@ final class MPIGroup {
     signature = Signature(largestTag: largestTag)
   }
 
+  /// Ranks of this group on this host. Collective.
+  func ranksOnHost() throws(CommunicationError) -> Int {
+    var host: MPI_Comm?
+    var count: CInt = 0
+    let code = MPI_Comm_split_type(
+      collectives, CInt(MPI_COMM_TYPE_SHARED), 0, nndist_mpi_no_information(), &host)
+    try check(code, "looking for the ranks of this host")
+    guard host != nil else { throw CommunicationError(.library(0), "MPI_Comm_split_type returned no communicator") }
+    try check(MPI_Comm_size(host, &count), "counting the ranks of this host")
+    try check(MPI_Comm_free(&host), "letting go of a communicator")
+    return Int(count)
+  }
+
   private static func pair(
     _ parent: MPI_Comm, _ color: Int, _ key: Int
   ) throws(CommunicationError) -> (MPI_Comm, MPI_Comm) {

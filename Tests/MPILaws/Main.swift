@@ -55,6 +55,10 @@ struct Main {
     case "messages": try time(messages, shared: false)
     default:
       try Law.checkAll(world)
+      if let window = world as? WindowCommunicator {
+        window.preferMessages()
+        try Law.checkAll(window)
+      }
       try Law.checkAll(messages)
       messages.limitMessages(toBytes: 4_001)
       try Law.checkAll(messages)

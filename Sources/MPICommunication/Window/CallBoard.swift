@@ -94,6 +94,8 @@ struct CallLine {
     case staged
     /// Where they are: in memory that the group shares.
     case shared
+    /// By messages; here is only said what was called.
+    case elsewhere
   }
 
   @inline(__always)

@@ -12,25 +12,30 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
   /// Ranks in the group.
   public var size: Int { group.size }
   /// Requests that this rank started and has not waited for.
-  public var pending: Int { group.open.count + group.base.pending }
+  public var pending: Int { group.open.count + base.pending - elsewhere.count }
   /// Bytes given to MPI for other ranks so far, in all groups of this process.
-  public var wireBytes: Int { group.base.wireBytes }
+  public var wireBytes: Int { base.wireBytes }
 
+  /// The same ranks, connected by messages.
+  let base: MPICommunicator
   private let group: WindowGroup
   private let deck: FlightDeck
+  /// Calls under way by messages: their numbers in the group, and the requests.
+  private var elsewhere: [(number: Int, request: Request)] = []
 
   /// Looks of a wait before it reads a clock.
   private static let quickLooks = 400
 
   init(_ group: WindowGroup) {
     self.group = group
-    deck = group.base.deck
+    base = group.base
+    deck = base.deck
     deck.join(group)
   }
 
   /// Starts a call and returns without waiting for other ranks, unless many calls are under way.
   public func start(_ exchange: Exchange) throws(CommunicationError) -> Request {
-    if exchange.kind == .send || exchange.kind == .receive { return try group.base.start(exchange) }
+    if exchange.kind == .send || exchange.kind == .receive { return try base.start(exchange) }
     return Request(identifier: -1 - (try begin(exchange)), of: exchange)
   }
 
@@ -39,6 +44,7 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
     if request.identifier >= 0 { return try deck.test(request) }
     let number = -1 - request.identifier
     precondition(group.open.contains(number), "\(request.kind.name) was waited for before")
+    if let (_, messages) = elsewhere.first(where: { $0.number == number }), !(try deck.test(messages)) { return false }
     try deck.poll()
     return group.isFinished(number)
   }
@@ -51,14 +57,25 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
 
   /// Starts a call and waits for it.
   public func perform(_ exchange: Exchange) throws(CommunicationError) {
-    if exchange.kind == .send || exchange.kind == .receive { return try group.base.perform(exchange) }
+    if exchange.kind == .send || exchange.kind == .receive { return try base.perform(exchange) }
     try end(try begin(exchange))
+  }
+
+  /// Sends all calls by messages that can be; all ranks alike. For tests.
+  package func preferMessages() { choose(.messages) }
+
+  /// Uses shared memory for some sizes of a call only. All ranks choose alike, while nothing is under way.
+  func choose(_ choice: TransportChoice) { group.host.choice = choice }
+
+  /// Which way calls of so many bytes go, for reports: "window" or "messages".
+  public func transport(bytes: Int) -> String {
+    (group.host.choice.usesWindow(bytes: bytes) ? TransportSetting.window : .messages).rawValue
   }
 
   /// Groups the ranks that give the same color, numbered by key, then by rank.
   public func split(color: Int, key: Int) throws(CommunicationError) -> any Communicator {
     let (ranks, place) = try membersOfSplit(color: color, key: key)
-    let base = try group.base.part(ranks, place)
+    let base = try base.part(ranks, place)
     guard ranks.count > 1, let part = try WindowGroup.make(base, places: ranks.map { group.places[$0] }, group.host)
     else { return base }
     return WindowCommunicator(part)
@@ -67,7 +84,7 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
   /// Memory that all ranks of the group see, where the host has room for it.
   public func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory {
     let shared = try group.host.arena.allocate(
-      byteCount: byteCount, group.base, places: group.places, board: group.host.board)
+      byteCount: byteCount, base, places: group.places, board: group.host.board)
     return if let shared { shared } else { try CommunicatorMemory(zeroed: byteCount) }
   }
 
@@ -75,7 +92,13 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
   private func begin(_ exchange: Exchange) throws(CommunicationError) -> Int {
     exchange.check(rank: rank, size: size)
     if !deck.isSound || !group.hasRoom() { try waitForRoom() }
-    return try group.start(exchange)
+    if group.host.choice.isWindowAlways { return try group.start(exchange) }
+    guard let bytes = exchange.commonBytes, !group.host.choice.usesWindow(bytes: bytes) else {
+      return try group.start(exchange)
+    }
+    let number = try group.start(exchange, elsewhere: true)
+    elsewhere.append((number, try base.start(exchange)))
+    return number
   }
 
   @inline(never)
@@ -85,6 +108,9 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
 
   @inline(__always)
   private func end(_ number: Int) throws(CommunicationError) {
+    if let index = elsewhere.firstIndex(where: { $0.number == number }) {
+      try deck.wait(elsewhere.remove(at: index).request)
+    }
     var looks = 0
     while deck.isSound && looks < WindowCommunicator.quickLooks {
       try deck.remembering { () throws(CommunicationError) in try group.progress() }

@@ -5,7 +5,7 @@ import Synchronization
 // The way of a call: post, see that everyone has, do the share, see that everyone did; perhaps in several rounds.
 extension WindowGroup {
   /// Sets a call up; decides how this rank gives its values.
-  func prepare(_ call: UnsafeMutablePointer<WindowCall>, _ exchange: Exchange, _ number: Int) {
+  func prepare(_ call: UnsafeMutablePointer<WindowCall>, _ exchange: Exchange, _ number: Int, _ elsewhere: Bool) {
     call.pointee.exchange = exchange
     call.pointee.number = number
     call.pointee.fingerprint = exchange.fingerprint(ranks: size).value
@@ -15,7 +15,10 @@ extension WindowGroup {
     call.pointee.isReadInPlace = false
     call.pointee.stage = .blocked
     let bytes = inlineBytes(exchange)
-    if bytes <= CallBoard.inlineCapacity {
+    if elsewhere {
+      call.pointee.form = .elsewhere
+      call.pointee.place = SharedPlace(bits: 0)
+    } else if bytes <= CallBoard.inlineCapacity {
       call.pointee.form = .inline
       call.pointee.place = SharedPlace(bits: 0)
     } else if let place = sharedPlace(exchange) {
@@ -64,7 +67,7 @@ extension WindowGroup {
         setRoundCount(call)
       }
       stage(call)
-    case .shared: break
+    case .shared, .elsewhere: break
     }
     if call.pointee.round == 0 {
       line.set(call.pointee.form, kind, call.pointee.place)
@@ -98,8 +101,10 @@ extension WindowGroup {
       case .posted:
         guard everyonePosted(call) else { return }
         if call.pointee.round == 0 { try agree(call) }
-        locate(call)
-        share(call)
+        if call.pointee.form != .elsewhere {
+          locate(call)
+          share(call)
+        }
         if call.pointee.isReadInPlace {
           let entry = call.pointee.number % CallBoard.depth
           boards[rank].line(entry).done.pointee.store(call.pointee.token, ordering: .releasing)
@@ -152,7 +157,7 @@ extension WindowGroup {
       let line = boards[other].line(entry)
       if line.fingerprint != call.pointee.fingerprint { throw try refusal(call) }
       switch line.form {
-      case .inline: break
+      case .inline, .elsewhere: break
       case .staged: (isStaged, isInPlace) = (true, true)
       case .shared: isInPlace = true
       }

@@ -118,6 +118,7 @@ extension WindowGroup {
         sources[other] =
           host.arena.address(of: line.place, owner: places[other])
           + (partStart(call, other, entry) &+ start) &* stride
+      case .elsewhere: break
       }
       other &+= 1
     }

@@ -76,12 +76,12 @@ final class WindowGroup {
     return started - least < CallBoard.depth
   }
 
-  /// Starts a call, for which there is room; returns its number.
-  func start(_ exchange: Exchange) throws(CommunicationError) -> Int {
+  /// Starts a call, for which there is room; returns its number. Of one that goes `elsewhere` only its sense is compared.
+  func start(_ exchange: Exchange, elsewhere: Bool = false) throws(CommunicationError) -> Int {
     let number = started
     started += 1
     let call = call(number)
-    prepare(call, exchange, number)
+    prepare(call, exchange, number, elsewhere)
     post(call)
     open.append(number)
     return number
