@@ -168,26 +168,44 @@ extension CommunicationSuites {
       #expect(run.status != 0)
     }
 
-    @Test("a rank that stops is named when patience ends, and the job returns 6")
-    func stop() throws {
-      let run = try MPIRun(ranks: 2, ["stop", "1"], timeout: "0.5")
+    @Test("a rank that is killed is named by all that share memory with it")
+    func killed() throws {
+      let run = try MPIRun(ranks: 3, ["kill", "1"], transport: "window")
+      #expect(run.status != 0)
+      for rank in [0, 2] {
+        let words = "rank 1 ended while rank \(rank) was waiting for it in all-reduce (sum) of 1048576 Float"
+        #expect(run.errors.contains(words), "\(run.errors)")
+      }
+    }
+
+    @Test("a rank that stops is named when patience ends, and the job returns 6", arguments: ["window", "messages"])
+    func stop(transport: String) throws {
+      let run = try MPIRun(ranks: 2, ["stop", "1"], timeout: "0.5", transport: transport)
       #expect(run.status == 6, "\(run.errors)")
       #expect(run.errors.contains("rank 0 waited 0.5 s for rank 1 in barrier"), "\(run.errors)")
     }
 
-    @Test("ranks that call different collectives are named, and the job returns 7")
-    func mismatch() throws {
-      let run = try MPIRun(ranks: 2, ["mismatch"])
+    @Test("ranks that call different collectives are named, and the job returns 7", arguments: ["window", "messages"])
+    func mismatch(transport: String) throws {
+      let run = try MPIRun(ranks: 2, ["mismatch"], transport: transport)
       #expect(run.status == 7, "\(run.errors)")
       #expect(run.errors.contains("ranks disagree"), "\(run.errors)")
       #expect(run.errors.contains("broadcast of") && run.errors.contains("all-reduce (sum) of"), "\(run.errors)")
     }
 
-    @Test("ranks that call with different counts are named, and the job returns 7")
-    func lengths() throws {
-      let run = try MPIRun(ranks: 2, ["lengths"])
+    @Test("ranks that call with different counts are named, and the job returns 7", arguments: ["window", "messages"])
+    func lengths(transport: String) throws {
+      let run = try MPIRun(ranks: 2, ["lengths"], transport: transport)
       #expect(run.status == 7, "\(run.errors)")
       #expect(run.errors.contains("ranks disagree"), "\(run.errors)")
+    }
+
+    @Test("a transport that does not exist is refused, and the job returns 3")
+    func transport() throws {
+      let run = try MPIRun(ranks: 1, [], transport: "pigeons")
+      #expect(run.status == 3, "\(run.errors)")
+      let words = "NNDIST_TRANSPORT is `pigeons`; it takes one of auto, window, messages"
+      #expect(run.errors.contains(words), "\(run.errors)")
     }
 
     @Test("a deadline that is no number is refused, and the job returns 3")

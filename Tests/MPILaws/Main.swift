@@ -6,8 +6,8 @@ import MPICommunication
 /// Checks the laws under mpirun, and shows what becomes of ranks that fail.
 ///
 /// Without arguments all laws are checked, whole and with messages cut into small pieces. `leave R`: rank R ends without
-/// a word. `stop R`: rank R never calls again. `mismatch`: rank 0 calls something else. `lengths`: rank 0 calls with
-/// another count. `long`: a buffer beyond the counts of C. `time`: prints the medians of some exchanges.
+/// a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again. `mismatch`: rank 0 calls something else. `lengths`: rank 0 calls with
+/// another count. `long`: a buffer beyond the counts of C.
 @main
 struct Main {
   static func main() {
@@ -37,6 +37,16 @@ struct Main {
     case "leave":
       if world.rank == Int(arguments[1]) { exit(0) }
       try world.barrier()
+    case "kill":
+      // The launcher asks the others to end too: they stay to say what they saw.
+      signal(SIGTERM, SIG_IGN)
+      let memory = try world.allocate(byteCount: 4 << 20)
+      let buffer = UnsafeMutableBufferPointer(
+        start: memory.base.bindMemory(to: Float.self, capacity: 1 << 20), count: 1 << 20)
+      for _ in 0..<3 { try world.allReduce(buffer, .sum) }
+      if world.rank == Int(arguments[1]) { kill(getpid(), SIGKILL) }
+      try world.allReduce(buffer, .sum)
+      withExtendedLifetime(memory) {}
     case "stop":
       if world.rank == Int(arguments[1]) { while true { pause() } }
       try world.barrier()
@@ -50,9 +60,6 @@ struct Main {
       var values = [Float](repeating: 1, count: world.rank == 0 ? 5 : 6)
       try values.withUnsafeMutableBufferPointer { try world.allReduce($0, .sum) }
     case "long": try checkLong(world)
-    case "time": try time(world, shared: true)
-    case "private": try time(world, shared: false)
-    case "messages": try time(messages, shared: false)
     default:
       try Law.checkAll(world)
       if let window = world as? WindowCommunicator {

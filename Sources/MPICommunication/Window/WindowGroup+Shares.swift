@@ -78,7 +78,8 @@ extension WindowGroup {
       for block in 0..<tree.blocks[other] {
         let address =
           switch line.form {
-          case .inline, .elsewhere: inlineValues(of: other, entry, bytes: tree.blocks[other] * count * 4) + block * count * 4
+          case .inline, .elsewhere:
+            inlineValues(of: other, entry, bytes: tree.blocks[other] * count * 4) + block * count * 4
           case .staged: boards[other].staging(line.place.area) + block * call.pointee.roundCount * 4
           case .shared:
             host.arena.address(
