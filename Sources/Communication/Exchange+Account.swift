@@ -53,7 +53,7 @@ extension Exchange {
     case .allToAll:
       "all-to-all of \(type.name), sending \(inputParts.described(ranks: ranks)) and receiving "
         + outputParts.described(ranks: ranks)
-    case .treeReduce: "tree-reduce of \(inputCount) \(type.name) in blocks of ranks \(tree?.blocks ?? [])"
+    case .treeReduce: "tree-reduce of \(inputCount) \(type.name) in \(tree?.blocks ?? []) blocks"
     case .send: "send of \(inputCount) \(type.name) to rank \(peer), tag \(tag)"
     case .receive: "receive of \(outputCount) \(type.name) from rank \(peer), tag \(tag)"
     }

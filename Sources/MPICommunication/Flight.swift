@@ -9,6 +9,10 @@ final class Flight {
   private(set) var exchange = Exchange.barrier
   private(set) var group: MPIGroup
   private(set) var tag: CInt = 0
+  /// The number of a collective in its group; 0 for a message.
+  private(set) var number = 0
+  /// Whether the others were told that this rank waits for it.
+  var isReported = false
   /// Bytes given to MPI for others, in all exchanges so far.
   private(set) var bytesSent = 0
   /// Phases done so far.
@@ -41,11 +45,13 @@ final class Flight {
   }
 
   /// Prepares for another exchange.
-  func begin(_ exchange: Exchange, group: MPIGroup, identifier: Int, tag: CInt) {
+  func begin(_ exchange: Exchange, group: MPIGroup, identifier: Int, number: Int, tag: CInt) {
     self.exchange = exchange
     self.group = group
     self.identifier = identifier
+    self.number = number
     self.tag = tag
+    isReported = false
     phase = 0
     isFinished = false
     count = 0
@@ -72,7 +78,7 @@ final class Flight {
       var request: MPI_Request? = nndist_mpi_no_request()
       let code = MPI_Isend(block + offset, CInt(piece), nndist_mpi_byte(), CInt(peer), tag, channel, &request)
       try check(code, "sending to rank \(peer)")
-      bytesSent += piece
+      if peer != group.rank { bytesSent += piece }
       append(Message(request: request, peer: peer, expected: nil))
       offset += piece
     } while offset < bytes
@@ -134,6 +140,11 @@ final class Flight {
     var peers: Set<Int> = []
     for index in firstOpen..<max(firstOpen, count) { peers.insert(messages[index].peer) }
     return peers.sorted()
+  }
+
+  /// Ranks from whom a message has not come.
+  var sources: [Int] {
+    (firstOpen..<max(firstOpen, count)).filter { messages[$0].expected != nil }.map { messages[$0].peer }
   }
 
   /// The call in words.

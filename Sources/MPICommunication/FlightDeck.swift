@@ -4,33 +4,33 @@ import Communication
 import Glibc
 
 /// All exchanges that this process has under way, in every group. Nothing but a call into MPI moves a message, and nothing
-/// but a look what others have posted moves an exchange through shared memory, so each test or wait polls all of them.
+/// but a look at what others have posted moves an exchange through shared memory, so each test or wait polls all of them.
 final class FlightDeck {
   /// Bytes of the longest single message: counts are C ints in MPI, so longer blocks go in pieces.
   var largestMessage = 1 << 30
 
+  /// All groups, whose reports this rank reads while it waits.
+  var groups: [MPIGroup] = []
+
   private let patience: Patience
+  private var nextLook: UInt64 = 0
   private var flights: [Flight] = []
   private var spare: [Flight] = []
   private var identifiers = 0
   private var failure: CommunicationError?
-  /// Groups that exchange through shared memory.
-  private var windows: [WindowGroup] = []
-  private var host: HostBoard?
+  /// What groups have in common that exchange through shared memory; nil where none do.
+  private var host: WindowHost?
 
   init(patience: Patience) { self.patience = patience }
 
-  /// Moves a group that exchanges through shared memory with everything else from now on.
-  func join(_ group: WindowGroup) {
-    windows.append(group)
-    host = group.host.board
-  }
+  /// Moves groups that exchange through shared memory with everything else from now on.
+  func join(_ host: WindowHost) { self.host = host }
 
   /// Whether nothing has failed.
   var isSound: Bool { failure == nil }
 
   /// Whether waiting must not keep a core busy.
-  var isCrowded: Bool { host?.isCrowded ?? false }
+  var isCrowded: Bool { host?.board.isCrowded ?? false }
 
   /// Exchanges of one group that were not waited for.
   func pending(in group: MPIGroup) -> Int {
@@ -44,26 +44,27 @@ final class FlightDeck {
     var bytes = 0
     for flight in flights { bytes += flight.bytesSent }
     for flight in spare { bytes += flight.bytesSent }
+    for group in groups { bytes += group.board.bytesSent }
     return bytes
   }
 
   /// All exchanges that were not waited for, in words.
-  var unfinished: [String] { flights.map(\.described) + windows.flatMap(\.unfinished) }
+  var unfinished: [String] { flights.map(\.described) + (host?.groups.flatMap(\.unfinished) ?? []) }
 
   /// Starts an exchange.
   func start(_ exchange: Exchange, _ group: MPIGroup) throws(CommunicationError) -> Request {
     if let failure { throw failure }
     exchange.check(rank: group.rank, size: group.size)
+    let number: Int
     let tag: CInt
     if exchange.kind == .send || exchange.kind == .receive {
-      tag = CInt(exchange.tag << 3 | Int(exchange.type.rawValue))
+      (number, tag) = (0, CInt(exchange.tag << 3 | Int(exchange.type.rawValue)))
     } else {
-      group.number += 1
-      tag = group.signature.tag(exchange.fingerprint(ranks: group.size), number: group.number)
+      (number, tag) = group.count(exchange)
     }
     identifiers += 1
     let flight = spare.popLast() ?? Flight(group: group)
-    flight.begin(exchange, group: group, identifier: identifiers, tag: tag)
+    flight.begin(exchange, group: group, identifier: identifiers, number: number, tag: tag)
     flights.append(flight)
     try remembering { () throws(CommunicationError) in try flight.advance(largest: largestMessage) }
     return Request(identifier: identifiers, of: exchange)
@@ -101,39 +102,59 @@ final class FlightDeck {
   private func drive(_ awaited: some Awaited) throws(CommunicationError) {
     let began = monotonicNanoseconds()
     let spin = isCrowded ? 0 : Patience.spin
-    var nextLook = FlightDeck.lookInterval
+    var hasLooked = false
+    // Also a rank that never waits for long reads what those who wait for it have to say.
+    if began > nextLook { try look(at: began) }
     while true {
       try progress()
-      if awaited.isFinished { return }
-      let waited = monotonicNanoseconds() - began
+      if awaited.isFinished {
+        if hasLooked { host?.board.withdraw() }
+        return
+      }
+      let now = monotonicNanoseconds()
+      let waited = now - began
       if waited < spin {
         nndist_pause()
         continue
       }
       if let host, flights.isEmpty, waited > spin + FlightDeck.yielding {
-        try host.sleep { () throws(CommunicationError) in
+        try host.board.sleep { () throws(CommunicationError) in
           try progress()
           return awaited.isFinished
         }
       } else {
         sched_yield()
       }
-      if waited > nextLook {
+      let isLate = waited > patience.nanoseconds
+      if isLate || (waited > awaited.silence(patience) && now > nextLook) {
+        hasLooked = true
+        try look(at: now, waitingFor: awaited as? Flight)
         try awaited.look(waited: waited)
-        nextLook = waited + FlightDeck.lookInterval
-      }
-      if waited > patience.nanoseconds {
-        try awaited.look(waited: waited)
-        if awaited.isFinished { return }
-        throw awaited.timeout(patience)
+        if isLate && !awaited.isFinished { throw awaited.timeout(patience) }
       }
     }
   }
 
   /// Nanoseconds for which a core is only lent to those who are ready to use it, before sleeping.
   private static let yielding: UInt64 = 50_000
-  /// Nanoseconds between looks at what is wrong.
-  private static let lookInterval: UInt64 = 250_000_000
+
+  /// Reads what others report in all groups, and tells them what this rank waits for. Throws if calls contradict each
+  /// other.
+  private func look(at now: UInt64, waitingFor flight: Flight? = nil) throws(CommunicationError) {
+    nextLook = now + FlightDeck.pause
+    if let flight { try flight.group.report(flight) }
+    for group in groups where group.size > 1 {
+      try group.board.collect()
+      if let number = group.contradiction { throw try group.disagreement(at: number, waitingFor: flight) }
+      if let flight { try group.answer(waitingFor: flight) }
+    }
+    if let flight, flight.group.isDeadlocked(flight, groups) {
+      throw try flight.group.disagreement(at: flight.number, waitingFor: flight)
+    }
+  }
+
+  /// Nanoseconds between two looks at their reports from then on.
+  private static let pause: UInt64 = 20_000_000
 
   private func index(of request: Request) -> Int {
     guard let index = flights.firstIndex(where: { $0.identifier == request.identifier }) else {
@@ -144,9 +165,21 @@ final class FlightDeck {
 
   private func progress() throws(CommunicationError) {
     for flight in flights {
-      while !flight.isFinished, try flight.poll() { try flight.advance(largest: largestMessage) }
+      while !flight.isFinished, try poll(flight) { try flight.advance(largest: largestMessage) }
     }
-    for window in windows where window.isActive { try window.progress() }
+    if let host {
+      for window in host.groups where window.isActive { try window.progress() }
+    }
+  }
+
+  /// Of a collective whose messages have other sizes than this rank expects, the error names every rank's call.
+  private func poll(_ flight: Flight) throws(CommunicationError) -> Bool {
+    do {
+      return try flight.poll()
+    } catch {
+      guard error.kind == .mismatch, flight.number > 0 else { throw error }
+      throw try flight.group.disagreement(at: flight.number, waitingFor: flight)
+    }
   }
 
   /// After an error messages may still arrive in buffers of unfinished exchanges, so nothing is used or freed again.

@@ -26,6 +26,7 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
   init(_ group: MPIGroup, _ deck: FlightDeck) {
     self.group = group
     self.deck = deck
+    deck.groups.append(group)
   }
 
   /// Starts a call and returns without waiting for other ranks.
@@ -46,7 +47,12 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
 
   /// The group of some ranks, of which this one is the `place`-th. Collective over all parts, once everyone is known to come.
   func part(_ ranks: [Int], _ place: Int) throws(CommunicationError) -> MPICommunicator {
-    MPICommunicator(try MPIGroup(group.collectives, color: ranks[0], key: place), deck)
+    var identity = group.identity
+    identity.mix(group.parts)
+    identity.mix(ranks[0])
+    group.parts += 1
+    return MPICommunicator(
+      try MPIGroup(group.collectives, color: ranks[0], key: place, identity: identity), deck)
   }
 
   /// One number of each rank, combined.

@@ -128,6 +128,40 @@ extension CommunicationSuites {
       #expect(message.contains("rank 0 called") && message.contains("rank 1 called"), "\(message)")
     }
 
+    @Test("of many ranks all are named, with their calls")
+    func everyone() {
+      // Rank 2 calls last, so that the others' calls are known: it hears from both before.
+      let found = errors(ranks: 3) { communicator in
+        let request = communicator.rank < 2 ? try communicator.startBarrier(label: 7) : nil
+        try withFloats(1) { token in
+          if communicator.rank < 2 { return try communicator.send(UnsafeBufferPointer(token), to: 2) }
+          for other in 0..<2 { try communicator.receive(token, from: other) }
+        }
+        if let request { return try communicator.wait(request) }
+        try communicator.barrier()
+      }
+      let message =
+        "ranks disagree: rank 0 called barrier (bucket 7), rank 1 called barrier (bucket 7), "
+        + "rank 2 called barrier"
+      for error in found { #expect(error == CommunicationError(.mismatch, message)) }
+    }
+
+    @Test("of ranks that disagree, one that has not called is named too")
+    func absent() {
+      let found = errors(ranks: 3) { communicator in
+        if communicator.rank == 2 {  // comes when the others have left
+          return try withFloats(1) { try communicator.receive($0, from: 0) }
+        }
+        try withFloats(2 + communicator.rank) { try communicator.allReduce($0, .sum) }
+      }
+      let message =
+        "ranks disagree: rank 0 called all-reduce (sum) of 2 Float, "
+        + "rank 1 called all-reduce (sum) of 3 Float, rank 2 has not called anything yet"
+      #expect(found[0]?.message == message)
+      #expect(found[1]?.message == message)
+      #expect(found[2]?.kind == .peerLost)
+    }
+
     @Test("a rank that does not come is named when patience ends")
     func patience() {
       let found = errors(ranks: 3, patience: Patience(seconds: 0.05)) { communicator in
@@ -155,64 +189,6 @@ extension CommunicationSuites {
       let found = errors(ranks: 1) { communicator in _ = try communicator.startBarrier() }
       #expect(found[0]?.kind == .mismatch)
       #expect(found[0]?.message.contains("without waiting for its barrier") == true)
-    }
-  }
-}
-
-extension CommunicationSuites {
-  @Suite("What becomes of ranks when one fails, under mpirun")
-  struct MPIFailureTests {
-    @Test("a rank that ends without a word ends the job")
-    func leave() throws {
-      let run = try MPIRun(ranks: 3, ["leave", "1"], timeout: "30")
-      #expect(run.status != 0)
-    }
-
-    @Test("a rank that is killed is named by all that share memory with it")
-    func killed() throws {
-      let run = try MPIRun(ranks: 3, ["kill", "1"], transport: "window")
-      #expect(run.status != 0)
-      for rank in [0, 2] {
-        let words = "rank 1 ended while rank \(rank) was waiting for it in all-reduce (sum) of 1048576 Float"
-        #expect(run.errors.contains(words), "\(run.errors)")
-      }
-    }
-
-    @Test("a rank that stops is named when patience ends, and the job returns 6", arguments: ["window", "messages"])
-    func stop(transport: String) throws {
-      let run = try MPIRun(ranks: 2, ["stop", "1"], timeout: "0.5", transport: transport)
-      #expect(run.status == 6, "\(run.errors)")
-      #expect(run.errors.contains("rank 0 waited 0.5 s for rank 1 in barrier"), "\(run.errors)")
-    }
-
-    @Test("ranks that call different collectives are named, and the job returns 7", arguments: ["window", "messages"])
-    func mismatch(transport: String) throws {
-      let run = try MPIRun(ranks: 2, ["mismatch"], transport: transport)
-      #expect(run.status == 7, "\(run.errors)")
-      #expect(run.errors.contains("ranks disagree"), "\(run.errors)")
-      #expect(run.errors.contains("broadcast of") && run.errors.contains("all-reduce (sum) of"), "\(run.errors)")
-    }
-
-    @Test("ranks that call with different counts are named, and the job returns 7", arguments: ["window", "messages"])
-    func lengths(transport: String) throws {
-      let run = try MPIRun(ranks: 2, ["lengths"], transport: transport)
-      #expect(run.status == 7, "\(run.errors)")
-      #expect(run.errors.contains("ranks disagree"), "\(run.errors)")
-    }
-
-    @Test("a transport that does not exist is refused, and the job returns 3")
-    func transport() throws {
-      let run = try MPIRun(ranks: 1, [], transport: "pigeons")
-      #expect(run.status == 3, "\(run.errors)")
-      let words = "NNDIST_TRANSPORT is `pigeons`; it takes one of auto, window, messages"
-      #expect(run.errors.contains(words), "\(run.errors)")
-    }
-
-    @Test("a deadline that is no number is refused, and the job returns 3")
-    func deadline() throws {
-      let run = try MPIRun(ranks: 1, [], timeout: "soon")
-      #expect(run.status == 3, "\(run.errors)")
-      #expect(run.errors.contains("NNDIST_TIMEOUT_SECONDS is `soon`"), "\(run.errors)")
     }
   }
 }

@@ -5,9 +5,10 @@ import MPICommunication
 
 /// Checks the laws under mpirun, and shows what becomes of ranks that fail.
 ///
-/// Without arguments all laws are checked, whole and with messages cut into small pieces. `leave R`: rank R ends without
-/// a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again. `mismatch`: rank 0 calls something else. `lengths`: rank 0 calls with
-/// another count. `long`: a buffer beyond the counts of C.
+/// Without arguments all laws are checked on every transport, whole and with messages cut into small pieces. `leave R`: rank
+/// R ends without a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again.
+/// `contradict WHAT`: the last rank calls something else. `long`: a buffer beyond the counts of C. `traffic`: calls of every
+/// kind; each rank prints what it gave to the wire.
 @main
 struct Main {
   static func main() {
@@ -50,16 +51,9 @@ struct Main {
     case "stop":
       if world.rank == Int(arguments[1]) { while true { pause() } }
       try world.barrier()
-    case "mismatch":
-      var values: [Float] = [1, 2, 3]
-      try values.withUnsafeMutableBufferPointer { buffer in
-        if world.rank == 0 { try world.broadcast(buffer, root: 0) }
-        try world.allReduce(buffer, .sum)
-      }
-    case "lengths":
-      var values = [Float](repeating: 1, count: world.rank == 0 ? 5 : 6)
-      try values.withUnsafeMutableBufferPointer { try world.allReduce($0, .sum) }
+    case "contradict": try contradict(world, arguments[1])
     case "long": try checkLong(world)
+    case "traffic": try makeTraffic(messages)
     default:
       try Law.checkAll(world)
       if let window = world as? WindowCommunicator {
@@ -72,6 +66,15 @@ struct Main {
       try world.barrier()
       if world.rank == 0 { print("laws hold on \(world.size) ranks") }
     }
+  }
+
+  /// One call of every kind, a group, and what the wire carried.
+  private static func makeTraffic(_ world: any Communicator) throws {
+    try Law.checkAll(world)
+    let half = try world.split(color: world.rank % 2, key: 0)
+    try Law.checkAll(half)
+    try world.barrier()
+    print("rank \(world.rank) gave \(world.wireBytes) bytes")
   }
 
   /// Broadcasts 2³¹ + 5 bytes: takes that much memory on every rank.

@@ -81,9 +81,10 @@ final class InProcessGroup: @unchecked Sendable {
     defer { pthread_mutex_unlock(mutex) }
     let call = exchange.described(ranks: size)
     let missing = meeting.absentees.map { "\($0) to join" } ?? "the others to finish"
+    let others = calls(meeting).filter { $0.slot != slot }.map { "; rank \(meeting.ranks[$0.slot]) \($0.words)" }
     return CommunicationError(
       .timeout,
-      "rank \(meeting.ranks[slot]) waited \(patience.described) for \(missing) \(call); "
+      "rank \(meeting.ranks[slot]) waited \(patience.described) for \(missing) \(call)\(others.joined()); "
         + "\(Patience.variable) sets the limit")
   }
 
@@ -125,7 +126,7 @@ final class InProcessGroup: @unchecked Sendable {
     case .receive: agree = exchange.type == call.type && exchange.outputCount == call.inputCount
     default: agree = exchange.fingerprint(ranks: size) == call.fingerprint(ranks: size)
     }
-    return agree ? nil : mismatch(meeting, (other, call), (slot, exchange))
+    return agree ? nil : mismatch(meeting, adding: exchange, slot)
   }
 
   private func unequalPair(_ meeting: Meeting) -> CommunicationError? {
@@ -134,17 +135,24 @@ final class InProcessGroup: @unchecked Sendable {
       guard let call else { continue }
       for (receiver, other) in meeting.posted.enumerated() {
         guard let other, call.inputParts.count(of: receiver) != other.outputParts.count(of: sender) else { continue }
-        return mismatch(meeting, (sender, call), (receiver, other))
+        return mismatch(meeting)
       }
     }
     return nil
   }
 
-  private func mismatch(
-    _ meeting: Meeting, _ first: (slot: Int, call: Exchange), _ second: (slot: Int, call: Exchange)
-  ) -> CommunicationError {
-    let words = [first, second].sorted { $0.slot < $1.slot }
-      .map { "rank \(meeting.ranks[$0.slot]) called \($0.call.described(ranks: size))" }
+  /// Names every participant's call; one that contradicts the others' is not posted.
+  private func mismatch(_ meeting: Meeting, adding exchange: Exchange? = nil, _ slot: Int = 0) -> CommunicationError {
+    let words = calls(meeting).map { call in
+      let own = exchange.flatMap { call.slot == slot ? "called \($0.described(ranks: size))" : nil }
+      return "rank \(meeting.ranks[call.slot]) \(own ?? call.words)"
+    }
     return CommunicationError(.mismatch, "ranks disagree: " + words.joined(separator: ", "))
+  }
+
+  private func calls(_ meeting: Meeting) -> [(slot: Int, words: String)] {
+    meeting.posted.enumerated().map { slot, call in
+      (slot, call.map { "called \($0.described(ranks: size))" } ?? "has not called anything yet")
+    }
   }
 }

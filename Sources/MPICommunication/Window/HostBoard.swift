@@ -17,7 +17,7 @@ final class HostBoard {
   private let window: SharedWindow
   private let ownNamespace: UInt64
 
-  /// One page for each process.
+  /// Two pages for each process; the second is for notices of waiting.
   private enum Offset {
     static let rings = 0
     static let asleep = 4
@@ -26,13 +26,13 @@ final class HostBoard {
     static let cores = 128
   }
   private static let coreWords = 128
-  private static let bytes = 4_096
+  private static let pageBytes = 4_096
   /// The longest sleep, nanoseconds.
   private static let longestSleep: UInt64 = 2_000_000
 
   /// Makes the board; nil where the host's memory cannot be shared. Collective over `group`, all of the host.
   static func make(_ group: MPICommunicator) throws(CommunicationError) -> HostBoard? {
-    guard let window = try SharedWindow.make(byteCount: bytes, group) else { return nil }
+    guard let window = try SharedWindow.make(byteCount: 2 * pageBytes, group) else { return nil }
     let own = window.segments[group.rank]
     (own + Offset.process).storeBytes(of: Int64(getpid()), as: Int64.self)
     (own + Offset.namespace).storeBytes(of: nndist_process_namespace(), as: UInt64.self)
@@ -57,6 +57,9 @@ final class HostBoard {
     let launcher = getenv("OMPI_MCA_mpi_yield_when_idle").map { String(cString: $0) }
     isCrowded = window.segments.count > max(cores, 1) || launcher == "1"
   }
+
+  /// Where a process says that it waits.
+  func noticePage(_ other: Int) -> UnsafeMutableRawPointer { window.segments[other] + HostBoard.pageBytes }
 
   /// Processes of this host.
   var size: Int { window.segments.count }

@@ -30,7 +30,7 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
     self.group = group
     base = group.base
     deck = base.deck
-    deck.join(group)
+    deck.join(group.host)
   }
 
   /// Starts a call and returns without waiting for other ranks, unless many calls are under way.
@@ -128,6 +128,7 @@ private struct Room: Awaited {
   let group: WindowGroup
 
   var isFinished: Bool { group.hasRoom() }
+  func silence(_ patience: Patience) -> UInt64 { min(250_000_000, patience.nanoseconds / 4) }
   func look(waited: UInt64) throws(CommunicationError) {
     if group.isActive { try group.look(group.call(group.left), waited: waited) }
   }

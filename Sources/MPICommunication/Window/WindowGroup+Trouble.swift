@@ -27,7 +27,9 @@ extension WindowGroup {
 
   private func mismatch(_ call: UnsafeMutablePointer<WindowCall>) -> CommunicationError {
     let calls = (0..<size).map { other in
-      posted(other, call) ? "rank \(other) called \(words(of: other, call))" : "rank \(other) has not called yet"
+      if posted(other, call) { return "rank \(other) called \(words(of: other, call))" }
+      return host.board.notice(of: places[other]).map { "rank \(other) waited in \($0.words)" }
+        ?? "rank \(other) has not called anything yet"
     }
     return CommunicationError(.mismatch, "ranks disagree: " + calls.joined(separator: ", "))
   }
@@ -59,7 +61,21 @@ extension WindowGroup {
         .peerLost,
         "rank \(other) ended while rank \(rank) was waiting for it in \(call.pointee.exchange.described(ranks: size))")
     }
-    guard call.pointee.stage == .posted, call.pointee.round == 0, waited > WindowGroup.hearing else { return }
+    guard call.pointee.stage == .posted, call.pointee.round == 0 else { return }
+    let missing = awaited(call)
+    host.board.post(
+      WaitingNotice(
+        group: identity, number: call.pointee.number, awaited: missing.map { places[$0] },
+        words: call.pointee.exchange.described(ranks: size)))
+    // Neither of two ranks can go on that wait for each other in different groups.
+    for other in missing {
+      guard let notice = host.board.notice(of: places[other]), notice.group != identity,
+        notice.awaited.contains(places[rank]), let group = host.groups.first(where: { $0.identity == notice.group }),
+        group.started <= notice.number
+      else { continue }
+      throw mismatch(call)
+    }
+    if waited < WindowGroup.hearing { return }
     let entry = call.pointee.number % CallBoard.depth
     for other in 0..<size where posted(other, call) {
       if boards[other].line(entry).fingerprint != call.pointee.fingerprint { throw try refusal(call) }
@@ -84,10 +100,12 @@ extension WindowGroup {
   func timeout(_ call: UnsafeMutablePointer<WindowCall>, _ patience: Patience) -> CommunicationError {
     let missing = awaited(call)
     let names = (missing.count == 1 ? "rank " : "ranks ") + missing.map(String.init).joined(separator: ", ")
+    let others = (0..<size).filter { $0 != rank && posted($0, call) }
+    let known = others.map { "; rank \($0) called \(words(of: $0, call))" }
     return CommunicationError(
       .timeout,
-      "rank \(rank) waited \(patience.described) for \(names) in \(call.pointee.exchange.described(ranks: size)); "
-        + "\(Patience.variable) sets the limit")
+      "rank \(rank) waited \(patience.described) for \(names) in \(call.pointee.exchange.described(ranks: size))"
+        + "\(known.joined()); \(Patience.variable) sets the limit")
   }
 }
 
@@ -97,6 +115,8 @@ struct WindowRequest: Awaited {
   let number: Int
 
   var isFinished: Bool { group.isFinished(number) }
+  /// Soon, because a launcher that lost a rank soon ends the others.
+  func silence(_ patience: Patience) -> UInt64 { min(250_000_000, patience.nanoseconds / 4) }
   func look(waited: UInt64) throws(CommunicationError) { try group.look(group.call(number), waited: waited) }
   func timeout(_ patience: Patience) -> CommunicationError { group.timeout(group.call(number), patience) }
 }

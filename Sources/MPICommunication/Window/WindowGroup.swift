@@ -40,7 +40,9 @@ final class WindowGroup {
   ) throws(CommunicationError) -> WindowGroup? {
     let bytes = CallBoard.byteCount(ranks: base.size)
     guard let window = try SharedWindow.make(byteCount: bytes, base) else { return nil }
-    return WindowGroup(base, window, places, host)
+    let group = WindowGroup(base, window, places, host)
+    host.groups.append(group)
+    return group
   }
 
   private init(_ base: MPICommunicator, _ window: SharedWindow, _ places: [Int], _ host: WindowHost) {
@@ -56,6 +58,9 @@ final class WindowGroup {
   }
 
   // Groups last as long as MPI does, like their windows.
+
+  /// The same number on all ranks, and no other group's.
+  var identity: UInt64 { base.group.identity.value }
 
   /// Whether calls are under way.
   var isActive: Bool { left < started }

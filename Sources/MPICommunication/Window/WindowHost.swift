@@ -8,5 +8,8 @@ final class WindowHost {
   /// For which sizes of a call shared memory is used.
   var choice = TransportChoice()
 
+  /// All groups.
+  var groups: [WindowGroup] = []
+
   init(board: HostBoard) { self.board = board }
 }
