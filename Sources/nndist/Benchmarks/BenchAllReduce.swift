@@ -97,14 +97,23 @@ struct BenchAllReduce {
     let count = max(1, bytes / type.stride)
     let buffer = UnsafeMutableBufferPointer(start: memory.base.bindMemory(to: T.self, capacity: count), count: count)
     memory.base.initializeMemory(as: UInt8.self, repeating: 0, count: count * type.stride)
-    var times: [Double] = []
-    for _ in 0..<BenchAllReduce.repetitions {
+    func seconds(_ loops: Int) throws(CommunicationError) -> Double {
       try communicator.barrier()
-      let loops = bytes < BenchAllReduce.smallBytes ? 1_000 : 1
       let start = DispatchTime.now().uptimeNanoseconds
       for _ in 0..<loops { try communicator.allReduce(buffer, .sum) }
-      times.append(Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9 / Double(loops))
+      return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9 / Double(loops)
     }
+    var loops = 1
+    if bytes < BenchAllReduce.smallBytes {
+      // Fewer in a row where ranks share cores and a call takes long: as many on every rank.
+      let once = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 1)
+      defer { once.deallocate() }
+      once[0] = max(1, Int64(try seconds(10) * 1e9))
+      try communicator.allReduce(once, .maximum)
+      loops = max(1, min(1_000, Int(20_000_000 / once[0])))
+    }
+    var times: [Double] = []
+    for _ in 0..<BenchAllReduce.repetitions { times.append(try seconds(loops)) }
     return LoopTimes(times)
   }
 }
