@@ -7,7 +7,7 @@ public struct CommunicationError: Error, Sendable, Hashable, CustomStringConvert
   public enum Kind: Sendable, Hashable {
     /// A rank ended, or failed, while others waited for it.
     case peerLost
-    /// Ranks called different collectives, or the same with other counts, types or roots.
+    /// Ranks called different collectives, or the same with other counts, types, roots or labels.
     case mismatch
     /// A rank did not answer before the deadline.
     case timeout

@@ -1,8 +1,8 @@
 /// A fixed group of ranks that exchange buffers.
 ///
 /// Rules for callers:
-/// - Every rank calls the same collectives in the same order, with the same type, reduction, root and counts. Starting
-///   is what counts as calling; requests may be waited for in any order.
+/// - Every rank calls the same collectives in the same order, with the same type, reduction, root, counts and
+///   label. Starting is what counts as calling; requests may be waited for in any order.
 /// - Buffers belong to the communicator from `start…` until `wait` has returned, also after `test` was true. Swift may
 ///   free an object after its last mention in the text: mention the owner of a buffer after the wait.
 /// - Every request is waited for exactly once; a finished step leaves `pending` at 0.

@@ -8,7 +8,7 @@ import MPICommunication
 /// Without arguments all laws are checked on every transport, whole and with messages cut into small pieces. `leave R`: rank
 /// R ends without a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again.
 /// `contradict WHAT`: the last rank calls something else. `long`: a buffer beyond the counts of C. `traffic`: calls of every
-/// kind; each rank prints what it gave to the wire.
+/// kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges.
 @main
 struct Main {
   static func main() {
@@ -54,6 +54,7 @@ struct Main {
     case "contradict": try contradict(world, arguments[1])
     case "long": try checkLong(world)
     case "traffic": try makeTraffic(messages)
+    case "time": try time(world)
     default:
       try Law.checkAll(world)
       if let window = world as? WindowCommunicator {
