@@ -61,7 +61,6 @@ struct Main {
         window.preferMessages()
         try Law.checkAll(window)
       }
-      try Law.checkAll(messages)
       messages.limitMessages(toBytes: 4_001)
       try Law.checkAll(messages)
       try world.barrier()

@@ -34,6 +34,8 @@ final class SharedWindow {
       MPI_Aint(asked), 1, nndist_mpi_no_information(), group.group.collectives, &base, &window)
     let isMade = code == CInt(MPI_SUCCESS)
     guard try group.combined(isMade ? 1 : 0, .minimum) == 1, let window else { return nil }
+    // Components that watch MPI's windows can keep them from being asked for their segments: then it is done without.
+    try check(nndist_mpi_window_returns_errors(window), "setting the error handler")
     var segments: [UnsafeMutableRawPointer] = []
     for rank in 0..<group.size {
       var bytes: MPI_Aint = 0

@@ -5,7 +5,7 @@ import Synchronization
 
 // Calls that contradict each other, and ranks that do not come.
 extension WindowGroup {
-  /// Seconds that a rank leaves the others to say what they called.
+  /// Nanoseconds that a rank leaves the others to say what they called.
   private static let hearing: UInt64 = 2_000_000_000
 
   /// The error for calls that contradict each other: all posted, and all who are still there see the same. Each writes down
@@ -73,6 +73,13 @@ extension WindowGroup {
         notice.awaited.contains(places[rank]), let group = host.groups.first(where: { $0.identity == notice.group }),
         group.started <= notice.number
       else { continue }
+      // The rest need a moment to say what they wait for.
+      let end = monotonicNanoseconds() + WindowGroup.hearing
+      while monotonicNanoseconds() < end,
+        awaited(call).contains(where: { host.board.notice(of: places[$0]) == nil })
+      {
+        sched_yield()
+      }
       throw mismatch(call)
     }
     if waited < WindowGroup.hearing { return }
