@@ -117,7 +117,7 @@ final class FlightDeck {
         nndist_pause()
         continue
       }
-      if let host, flights.isEmpty, waited > spin + FlightDeck.yielding {
+      if let host, flights.isEmpty, waited > (isCrowded ? FlightDeck.briefYielding : FlightDeck.yielding) {
         try host.board.sleep { () throws(CommunicationError) in
           try progress()
           return awaited.isFinished
@@ -135,8 +135,10 @@ final class FlightDeck {
     }
   }
 
-  /// Nanoseconds for which a core is only lent to those who are ready to use it, before sleeping.
-  private static let yielding: UInt64 = 50_000
+  /// Nanoseconds for which a core is only lent to those who are ready to use it, before sleeping: to be woken takes longer
+  /// than to look again, but where ranks share cores the one that is waited for has to have them.
+  private static let yielding: UInt64 = 2_000_000
+  private static let briefYielding: UInt64 = 50_000
 
   /// Reads what others report in all groups, and tells them what this rank waits for. Throws if calls contradict each
   /// other.
