@@ -29,10 +29,14 @@ public final class ReductionTree: Sendable {
       fingerprint.mix(from)
     }
     self.blocks = blocks
+    largestBlocks = blocks.max() ?? 0
     self.additions = additions
     self.firstBlocks = firstBlocks
     self.fingerprint = fingerprint
   }
+
+  /// The most blocks that a rank brings.
+  package let largestBlocks: Int
 
   /// Blocks of all ranks.
   package var count: Int { firstBlocks[blocks.count] }

@@ -1,9 +1,10 @@
 import COpenMPI
+import CSharedMemory
 import Communication
 import Glibc
 
-/// All exchanges that this process has under way, in every group. Nothing but a call into MPI moves a message, so each
-/// test or wait polls all of them.
+/// All exchanges that this process has under way, in every group. Nothing but a call into MPI moves a message, and nothing
+/// but a look at what others have posted moves an exchange through shared memory, so each test or wait polls all of them.
 final class FlightDeck {
   /// Bytes of the longest single message: counts are C ints in MPI, so longer blocks go in pieces.
   var largestMessage = 1 << 30
@@ -17,8 +18,19 @@ final class FlightDeck {
   private var spare: [Flight] = []
   private var identifiers = 0
   private var failure: CommunicationError?
+  /// What groups have in common that exchange through shared memory; nil where none do.
+  private var host: WindowHost?
 
   init(patience: Patience) { self.patience = patience }
+
+  /// Moves groups that exchange through shared memory with everything else from now on.
+  func join(_ host: WindowHost) { self.host = host }
+
+  /// Whether nothing has failed.
+  var isSound: Bool { failure == nil }
+
+  /// Whether waiting must not keep a core busy.
+  var isCrowded: Bool { host?.board.isCrowded ?? false }
 
   /// Exchanges of one group that were not waited for.
   func pending(in group: MPIGroup) -> Int {
@@ -37,7 +49,7 @@ final class FlightDeck {
   }
 
   /// All exchanges that were not waited for, in words.
-  var unfinished: [String] { flights.map(\.described) }
+  var unfinished: [String] { flights.map(\.described) + (host?.groups.flatMap(\.unfinished) ?? []) }
 
   /// Starts an exchange.
   func start(_ exchange: Exchange, _ group: MPIGroup) throws(CommunicationError) -> Request {
@@ -60,41 +72,78 @@ final class FlightDeck {
 
   /// Moves everything forward; whether this request is finished.
   func test(_ request: Request) throws(CommunicationError) -> Bool {
-    if let failure { throw failure }
-    try remembering { () throws(CommunicationError) in try progress() }
+    try poll()
     return flights[index(of: request)].isFinished
   }
 
-  /// Returns when the request is finished: spins for a moment, then gives the core to others between polls.
+  /// Moves everything forward.
+  func poll() throws(CommunicationError) {
+    if let failure { throw failure }
+    try remembering { () throws(CommunicationError) in try progress() }
+  }
+
+  /// Returns when the request is finished.
   func wait(_ request: Request) throws(CommunicationError) {
     if let failure { throw failure }
     let index = index(of: request)
     let flight = flights[index]
-    try remembering { () throws(CommunicationError) in try finish(flight) }
+    try finish(flight)
     flights.remove(at: index)
     spare.append(flight)
   }
 
-  private func finish(_ flight: Flight) throws(CommunicationError) {
+  /// Returns when something is finished, moving everything forward: spins for a moment, then gives the core to others
+  /// between polls. Sleeps where no message of MPI has to be moved.
+  func finish(_ awaited: some Awaited) throws(CommunicationError) {
+    if let failure { throw failure }
+    try remembering { () throws(CommunicationError) in try drive(awaited) }
+  }
+
+  private func drive(_ awaited: some Awaited) throws(CommunicationError) {
     let began = monotonicNanoseconds()
+    let spin = isCrowded ? 0 : Patience.spin
+    var hasLooked = false
     // Also a rank that never waits for long reads what those who wait for it have to say.
     if began > nextLook { try look(at: began) }
     while true {
       try progress()
-      if flight.isFinished { return }
+      if awaited.isFinished {
+        if hasLooked { host?.board.withdraw() }
+        return
+      }
       let now = monotonicNanoseconds()
-      if now < began + Patience.spin { continue }
-      sched_yield()
-      let isLate = now > began + patience.nanoseconds
-      if isLate || (now > began + silence && now > nextLook) { try look(at: now, waitingFor: flight) }
-      if isLate { throw flight.group.timeout(flight, patience) }
+      let waited = now - began
+      if waited < spin {
+        nndist_pause()
+        continue
+      }
+      if let host, flights.isEmpty, waited > (isCrowded ? FlightDeck.briefYielding : FlightDeck.yielding) {
+        try host.board.sleep { () throws(CommunicationError) in
+          try progress()
+          return awaited.isFinished
+        }
+      } else {
+        sched_yield()
+      }
+      let isLate = waited > patience.nanoseconds
+      if isLate || (waited > awaited.silence(patience) && now > nextLook) {
+        hasLooked = true
+        try look(at: now, waitingFor: awaited as? Flight)
+        try awaited.look(waited: waited)
+        if isLate && !awaited.isFinished { throw awaited.timeout(patience) }
+      }
     }
   }
+
+  /// Nanoseconds for which a core is only lent to those who are ready to use it, before sleeping: to be woken takes longer
+  /// than to look again, but where ranks share cores the one that is waited for has to have them.
+  private static let yielding: UInt64 = 2_000_000
+  private static let briefYielding: UInt64 = 50_000
 
   /// Reads what others report in all groups, and tells them what this rank waits for. Throws if calls contradict each
   /// other.
   private func look(at now: UInt64, waitingFor flight: Flight? = nil) throws(CommunicationError) {
-    nextLook = now + (flight == nil ? silence : FlightDeck.pause)
+    nextLook = now + FlightDeck.pause
     if let flight { try flight.group.report(flight) }
     for group in groups where group.size > 1 {
       try group.board.collect()
@@ -106,8 +155,6 @@ final class FlightDeck {
     }
   }
 
-  /// Nanoseconds that a rank waits before it tells the others.
-  private var silence: UInt64 { min(1_000_000_000, patience.nanoseconds / 4) }
   /// Nanoseconds between two looks at their reports from then on.
   private static let pause: UInt64 = 20_000_000
 
@@ -122,6 +169,9 @@ final class FlightDeck {
     for flight in flights {
       while !flight.isFinished, try poll(flight) { try flight.advance(largest: largestMessage) }
     }
+    if let host {
+      for window in host.groups where window.isActive { try window.progress() }
+    }
   }
 
   /// Of a collective whose messages have other sizes than this rank expects, the error names every rank's call.
@@ -135,7 +185,7 @@ final class FlightDeck {
   }
 
   /// After an error messages may still arrive in buffers of unfinished exchanges, so nothing is used or freed again.
-  private func remembering(_ work: () throws(CommunicationError) -> Void) throws(CommunicationError) {
+  func remembering(_ work: () throws(CommunicationError) -> Void) throws(CommunicationError) {
     do {
       try work()
     } catch {

@@ -20,7 +20,7 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
   /// Bytes given to MPI for other ranks so far, in all groups of this process.
   public var wireBytes: Int { deck.wireBytes }
 
-  private let group: MPIGroup
+  let group: MPIGroup
   let deck: FlightDeck
 
   init(_ group: MPIGroup, _ deck: FlightDeck) {
@@ -42,11 +42,26 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
   public func split(color: Int, key: Int) throws(CommunicationError) -> any Communicator {
     // Gathered first, which has a deadline; MPI's own split then finds everyone there. It takes small colors only.
     let (ranks, place) = try membersOfSplit(color: color, key: key)
+    return try part(ranks, place)
+  }
+
+  /// The group of some ranks, of which this one is the `place`-th. Collective over all parts, once everyone is known to come.
+  func part(_ ranks: [Int], _ place: Int) throws(CommunicationError) -> MPICommunicator {
     var identity = group.identity
-    identity.mix(group.history.number)
+    identity.mix(group.parts)
     identity.mix(ranks[0])
+    group.parts += 1
     return MPICommunicator(
       try MPIGroup(group.collectives, color: ranks[0], key: place, identity: identity), deck)
+  }
+
+  /// One number of each rank, combined.
+  func combined(_ value: Int64, _ reduction: Reduction) throws(CommunicationError) -> Int64 {
+    let cell = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 1)
+    defer { cell.deallocate() }
+    cell[0] = value
+    try allReduce(cell, reduction)
+    return cell[0]
   }
 
   /// Bytes of the longest single message; all ranks must agree. For tests.

@@ -7,8 +7,10 @@ import Glibc
 /// There is no end by `deinit`: a process that leaves without `finalise` has failed, and the launcher then ends the others
 /// instead of letting them wait.
 public final class MPIEnvironment {
-  /// All ranks of the job.
-  public let world: MPICommunicator
+  /// All ranks of the job, connected by what is fastest.
+  public let world: any Communicator
+  /// All ranks of the job, connected by messages.
+  public let messages: MPICommunicator
   /// The library and its version, in one line.
   public let library: String
   /// The name of this host.
@@ -16,8 +18,11 @@ public final class MPIEnvironment {
 
   /// Starts MPI, for use by one thread at a time. Collective.
   ///
-  /// Throws `.setting` where the deadline in the environment is no number, `.library` with MPI's words where it fails.
-  public init() throws(CommunicationError) {
+  /// `transport` is how to connect the ranks, by default what the environment says. Throws `.setting` where the environment
+  /// says something else than a deadline or a transport, or a transport that cannot be had, `.library` with MPI's words
+  /// where it fails.
+  public init(transport: TransportSetting? = nil) throws(CommunicationError) {
+    let setting = if let transport { transport } else { try TransportSetting.fromEnvironment() }
     let patience = try Patience.fromEnvironment()
     var provided: CInt = 0
     try check(MPI_Init_thread(nil, nil, CInt(MPI_THREAD_SERIALIZED), &provided), "starting MPI")
@@ -25,15 +30,42 @@ public final class MPIEnvironment {
       throw CommunicationError(
         .library(Int(provided)), "this MPI allows calls from its main thread only; nndist needs MPI_THREAD_SERIALIZED")
     }
-    world = MPICommunicator(try MPIGroup(nndist_mpi_world()), FlightDeck(patience: patience))
+    messages = MPICommunicator(try MPIGroup(nndist_mpi_world()), FlightDeck(patience: patience))
+    world = try MPIEnvironment.connect(messages, setting)
     library = MPIEnvironment.libraryVersion
     host = MPIEnvironment.text(Int(MPI_MAX_PROCESSOR_NAME)) { MPI_Get_processor_name($0, $1) }
+  }
+
+  /// The world through shared memory where all ranks live on one host and it has room, and where that is wanted.
+  private static func connect(
+    _ messages: MPICommunicator, _ setting: TransportSetting
+  ) throws(CommunicationError) -> any Communicator {
+    // Ranks may have been started in different environments: messages where any of them wants those.
+    guard messages.size > 1, try messages.combined(setting == .messages ? 1 : 0, .maximum) == 0 else { return messages }
+    let isForced = try messages.combined(setting == .window ? 1 : 0, .maximum) == 1
+    guard let window = try window(messages) else {
+      if !isForced { return messages }
+      throw CommunicationError(
+        .setting,
+        "\(TransportSetting.variable) is `window`, but the ranks do not all share a host with room in /dev/shm; "
+          + "`auto` uses messages then")
+    }
+    if !isForced { window.choose(try TransportChoice.measured(window: window, messages: messages)) }
+    return window
+  }
+
+  private static func window(_ messages: MPICommunicator) throws(CommunicationError) -> WindowCommunicator? {
+    guard try messages.combined(Int64(messages.group.ranksOnHost()), .minimum) == messages.size,
+      let board = try HostBoard.make(messages)
+    else { return nil }
+    let group = try WindowGroup.make(messages, places: Array(0..<messages.size), WindowHost(board: board))
+    return group.map { WindowCommunicator($0) }
   }
 
   /// Meets all ranks, within the deadline, and ends MPI. Collective. After an error use `abort` instead: MPI's end has
   /// no deadline of its own.
   public func finalise() throws(CommunicationError) {
-    let unfinished = world.deck.unfinished
+    let unfinished = messages.deck.unfinished
     if !unfinished.isEmpty {
       throw CommunicationError(
         .mismatch, "rank \(world.rank) ended without waiting for its \(unfinished.joined(separator: "; "))")

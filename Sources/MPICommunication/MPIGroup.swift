@@ -19,6 +19,8 @@ final class MPIGroup {
   let board: ReportBoard
   /// The collectives that this rank started.
   private(set) var history = CallHistory()
+  /// Groups made of this one so far.
+  var parts = 0
   /// The last exchange of which this rank said that it held it up.
   var answered = 0
 
@@ -40,6 +42,18 @@ final class MPIGroup {
     precondition(largestTag >= Exchange.tagLimit * 8 - 1, "MPI's largest tag is \(largestTag)")
     tagLayout = TagLayout(largestTag: largestTag)
     board = ReportBoard(channel: channel, rank: rank, size: size)
+  }
+
+  /// Ranks of this group on this host. Collective.
+  func ranksOnHost() throws(CommunicationError) -> Int {
+    let base = collectives
+    var host: MPI_Comm? = try MPIGroup.made("looking for the ranks of this host") {
+      MPI_Comm_split_type(base, CInt(MPI_COMM_TYPE_SHARED), 0, nndist_mpi_no_information(), &$0)
+    }
+    var count: CInt = 0
+    try check(MPI_Comm_size(host, &count), "counting the ranks of this host")
+    try check(MPI_Comm_free(&host), "letting go of a communicator")
+    return Int(count)
   }
 
   /// Takes note of a collective; returns its number and the tag of its messages.

@@ -90,6 +90,9 @@ struct HelpTopic: Sendable {
     Variable(
       name: "NNDIST_MARCH", help: "when building: the CPU to compile for (native), or none for any x86-64"),
     Variable(name: "NNDIST_KILL_SECONDS", help: "launch/mpirun: how long ranks may go on after one of them failed (2)"),
+    Variable(
+      name: "NNDIST_TRANSPORT",
+      help: "how ranks of one host are connected: auto (default: measured), window (shared memory) or messages (MPI)"),
     Variable(name: "NNDIST_MPIRUN_VERBOSE", help: "launch/mpirun: 1 shows Open MPI's own report on a failed rank"),
     Variable(name: "NNDIST_PYTHON", help: "launch/compare: a Python that has PyTorch (python3)"),
     Variable(name: "NNDIST_FULL_TESTS", help: "launch/test: 1 runs the long tests too"),

@@ -171,6 +171,28 @@ struct BenchTests {
     #expect(table.output.contains("limit"))
   }
 
+  @Test("All-reduce: a line for each size, which names the transport", arguments: ["threads", "window", "messages"])
+  func allReduce(transport: String) throws {
+    let tool = try CommandLineTool()
+    let result =
+      transport == "threads"
+      ? try tool.run("bench", "allreduce", "--type", "int16", "--json")
+      : try tool.mpirun(
+        ranks: 2, "bench", "allreduce", "--type", "int16", "--json", "--transport", transport)
+    result.expectSuccess()
+    var bytes = 4
+    for line in result.outputLines {
+      let json = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+      #expect(json["name"] as? String == "allreduce" && json["type"] as? String == "Int16")
+      #expect(json["bytes"] as? Int == bytes && json["ranks"] as? Int == 2)
+      #expect(json["transport"] as? String == transport)
+      #expect(number(json, "minimum_seconds") > 0)
+      #expect(number(json, "minimum_seconds") <= number(json, "median_seconds"))
+      bytes *= 4
+    }
+    #expect(bytes == 4 * 64 << 20)
+  }
+
   @Test(
     "Bad input is refused in one line",
     arguments: [
@@ -179,6 +201,8 @@ struct BenchTests {
       (["bench", "step", "--seconds", "-1"], 2, "--seconds"), (["bench", "step", "--seconds", "nan"], 2, "--seconds"),
       (["bench", "step", "--backend", "mkl"], 2, "--backend"), (["bench", "gemm", "--model", "mlp"], 2, "--model"),
       (["bench", "memory", "--set", "a=1"], 2, "--set"), (["bench", "step", "--model", "mpl"], 3, "`mlp`"),
+      (["bench", "allreduce", "--type", "text"], 2, "`text`"), (["bench", "allreduce", "--batch", "3"], 2, "--batch"),
+      (["bench", "allreduce", "--transport", "window"], 2, "--transport"),
       (["bench", "step", "--config", "none.yaml"], 3, "none.yaml"),
       (["bench", "step", "--config", "a.yaml", "--model", "mlp"], 2, "--model"),
       (["bench", "step", "--set", "training.bacth=3"], 3, "`batch`"),

@@ -10,9 +10,28 @@ extension CommunicationSuites {
       #expect(run.status != 0)
     }
 
-    @Test("a rank that stops is named when patience ends, and the job returns 6", arguments: [2, 4])
-    func stop(ranks: Int) throws {
-      let run = try MPIRun(ranks: ranks, ["stop", "1"], timeout: "2")
+    @Test("a rank that is killed is named by all that share memory with it")
+    func killed() throws {
+      let run = try MPIRun(ranks: 3, ["kill", "1"], transport: "window")
+      #expect(run.status != 0)
+      for rank in [0, 2] {
+        let words = "rank 1 ended while rank \(rank) was waiting for it in all-reduce (sum) of 1048576 Float"
+        #expect(run.errors.contains(words), "\(run.errors)")
+      }
+    }
+
+    @Test("a transport that does not exist is refused, and the job returns 3")
+    func transport() throws {
+      let run = try MPIRun(ranks: 1, [], transport: "pigeons")
+      #expect(run.status == 3, "\(run.errors)")
+      let words = "NNDIST_TRANSPORT is `pigeons`; it takes one of auto, window, messages"
+      #expect(run.errors.contains(words), "\(run.errors)")
+    }
+
+    @Test(
+      "a rank that stops is named when patience ends, and the job returns 6", arguments: [2, 4], ["window", "messages"])
+    func stop(ranks: Int, transport: String) throws {
+      let run = try MPIRun(ranks: ranks, ["stop", "1"], timeout: "2", transport: transport)
       #expect(run.status == 6, "\(run.errors)")
       #expect(run.errors.contains("waited 2 s for rank 1 in barrier"), "\(run.errors)")
       // Of more ranks, those that did come are named with their calls.
@@ -35,9 +54,12 @@ extension CommunicationSuites {
 
     @Test(
       "ranks that call something else are named, with everyone's call, and the job returns 7",
-      arguments: contradictions, [2, 4])
-    func contradiction(_ trial: (what: String, odd: String, others: String), ranks: Int) throws {
-      let run = try MPIRun(ranks: ranks, ["contradict", trial.what])
+      arguments: contradictions, [(2, "messages"), (4, "messages"), (2, "window"), (4, "window")])
+    func contradiction(
+      _ trial: (what: String, odd: String, others: String), _ world: (ranks: Int, transport: String)
+    ) throws {
+      let (ranks, transport) = world
+      let run = try MPIRun(ranks: ranks, ["contradict", trial.what], transport: transport)
       #expect(run.status == 7, "\(run.errors)")
       let line = run.errors.split(separator: "\n").first { $0.hasPrefix("error: ranks disagree: ") } ?? ""
       // Cut at the names of ranks, each clause is about one of them.

@@ -6,16 +6,20 @@ struct MPIRun {
   let output: String
   let errors: String
 
-  init(ranks: Int, _ arguments: [String] = [], options: [String] = [], timeout: String? = nil) throws {
+  init(
+    ranks: Int, _ arguments: [String] = [], options: [String] = [], timeout: String? = nil, transport: String? = nil
+  ) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments =
       [
         "mpirun", "-n", "\(ranks)", "--oversubscribe", "--allow-run-as-root", "--bind-to", "none", "--mca",
+        "odls_base_sigkill_timeout", "3", "--mca",
         "mpi_yield_when_idle", "1", "--mca", "btl_vader_single_copy_mechanism", "none",
       ] + options + [try MPIRun.executable().path] + arguments
     var environment = ProcessInfo.processInfo.environment
     environment["NNDIST_TIMEOUT_SECONDS"] = timeout
+    environment["NNDIST_TRANSPORT"] = transport
     process.environment = environment
     process.standardInput = FileHandle.nullDevice
     // Files and not pipes: a full pipe that nobody reads would stop the ranks.

@@ -5,15 +5,16 @@ import MPICommunication
 
 /// Checks the laws under mpirun, and shows what becomes of ranks that fail.
 ///
-/// Without arguments all laws are checked, whole and with messages cut into small pieces. `leave R`: rank R ends without
-/// a word. `stop R`: rank R never calls again. `contradict WHAT`: the last rank calls something else. `long`: a buffer beyond the counts of C. `traffic`:
-/// calls of every kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges.
+/// Without arguments all laws are checked on every transport, whole and with messages cut into small pieces. `leave R`: rank
+/// R ends without a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again.
+/// `contradict WHAT`: the last rank calls something else. `long`: a buffer beyond the counts of C. `traffic`: calls of every
+/// kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges.
 @main
 struct Main {
   static func main() {
     do {
       let environment = try MPIEnvironment()
-      try run(environment.world, Array(CommandLine.arguments.dropFirst()))
+      try run(environment.world, environment.messages, Array(CommandLine.arguments.dropFirst()))
       try environment.finalise()
     } catch {
       let line = Array("error: \(error)\n".utf8)
@@ -32,29 +33,43 @@ struct Main {
     }
   }
 
-  private static func run(_ world: MPICommunicator, _ arguments: [String]) throws {
+  private static func run(_ world: any Communicator, _ messages: MPICommunicator, _ arguments: [String]) throws {
     switch arguments.first {
     case "leave":
       if world.rank == Int(arguments[1]) { exit(0) }
       try world.barrier()
+    case "kill":
+      // The launcher asks the others to end too: they stay to say what they saw.
+      signal(SIGTERM, SIG_IGN)
+      let memory = try world.allocate(byteCount: 4 << 20)
+      let buffer = UnsafeMutableBufferPointer(
+        start: memory.base.bindMemory(to: Float.self, capacity: 1 << 20), count: 1 << 20)
+      for _ in 0..<3 { try world.allReduce(buffer, .sum) }
+      if world.rank == Int(arguments[1]) { kill(getpid(), SIGKILL) }
+      try world.allReduce(buffer, .sum)
+      withExtendedLifetime(memory) {}
     case "stop":
       if world.rank == Int(arguments[1]) { while true { pause() } }
       try world.barrier()
     case "contradict": try contradict(world, arguments[1])
     case "long": try checkLong(world)
-    case "traffic": try makeTraffic(world)
+    case "traffic": try makeTraffic(messages)
     case "time": try time(world)
     default:
       try Law.checkAll(world)
-      world.limitMessages(toBytes: 4_001)
-      try Law.checkAll(world)
+      if let window = world as? WindowCommunicator {
+        window.preferMessages()
+        try Law.checkAll(window)
+      }
+      messages.limitMessages(toBytes: 4_001)
+      try Law.checkAll(messages)
       try world.barrier()
       if world.rank == 0 { print("laws hold on \(world.size) ranks") }
     }
   }
 
   /// One call of every kind, a group, and what the wire carried.
-  private static func makeTraffic(_ world: MPICommunicator) throws {
+  private static func makeTraffic(_ world: any Communicator) throws {
     try Law.checkAll(world)
     let half = try world.split(color: world.rank % 2, key: 0)
     try Law.checkAll(half)
@@ -63,7 +78,7 @@ struct Main {
   }
 
   /// Broadcasts 2³¹ + 5 bytes: takes that much memory on every rank.
-  private static func checkLong(_ world: MPICommunicator) throws {
+  private static func checkLong(_ world: any Communicator) throws {
     let count = (1 << 31) + 5
     let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: count)
     defer { buffer.deallocate() }

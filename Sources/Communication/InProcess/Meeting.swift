@@ -104,105 +104,37 @@ final class Meeting: @unchecked Sendable {
     guard let mine = posted[slot] else { return }
     switch mine.kind {
     case .barrier, .send: break
-    case .broadcast:
-      if slot != mine.peer, let root = posted[mine.peer] {
-        copy(from: root.input, to: mine.output, bytes: mine.outputCount * mine.type.stride)
-      }
     case .receive:
       if let message = posted[0] {
-        copy(from: message.input, to: mine.output, bytes: mine.outputCount * mine.type.stride)
+        Shares.copy(from: message.input, to: mine.output, bytes: mine.outputCount * mine.type.stride)
       }
-    case .allGather: gather(mine)
-    case .allToAll: collect(slot, mine)
-    case .allReduce: combine(slot, mine)
-    case .reduceScatter: scatter(slot, mine)
-    case .treeReduce: addUp(slot, mine)
-    }
-  }
-
-  private func gather(_ mine: Exchange) {
-    var offset = 0
-    for (rank, call) in posted.enumerated() {
-      guard let call else { continue }
-      let bytes = mine.outputParts.count(of: rank) * mine.type.stride
-      copy(from: call.input, to: mine.output + offset, bytes: bytes)
-      offset += bytes
-    }
-  }
-
-  private func collect(_ slot: Int, _ mine: Exchange) {
-    let stride = mine.type.stride
-    var offset = 0
-    for (rank, call) in posted.enumerated() {
-      guard let call else { continue }
-      let bytes = mine.outputParts.count(of: rank) * stride
-      copy(from: call.input + call.inputParts.offset(of: slot) * stride, to: mine.output + offset, bytes: bytes)
-      offset += bytes
-    }
-  }
-
-  /// Folds this rank's part of all buffers into rank 0's, then copies it to the others: no one else touches that part.
-  private func combine(_ slot: Int, _ mine: Exchange) {
-    let stride = mine.type.stride
-    guard posted.count > 1, let first = posted[0]?.output else { return }
-    let part = mine.inputParts.offset(of: slot)
-    let count = mine.inputParts.count(of: slot)
-    var done = 0
-    while done < count {
-      let block = min(Meeting.blockBytes / stride, count - done)
-      let offset = (part + done) * stride
-      for rank in 1..<posted.count {
-        guard let other = posted[rank] else { continue }
-        mine.reduction.fold(other.input + offset, into: first + offset, count: block, type: mine.type)
+    case .treeReduce:
+      if let tree = mine.tree, let blocks = UnsafePointer(blocks.baseAddress) {
+        Shares.addTree(
+          tree, blocks, from: mine.inputParts.offset(of: slot), count: mine.inputParts.count(of: slot))
       }
-      for rank in 1..<posted.count {
-        guard let other = posted[rank] else { continue }
-        copy(from: first + offset, to: other.output + offset, bytes: block * stride)
+    case .allReduce:
+      withSources(slot) { sources in
+        Shares.combine(
+          sources, ranks: posted.count, from: mine.inputParts.offset(of: slot), count: mine.inputParts.count(of: slot),
+          mine.reduction, mine.type)
       }
-      done += block
+    case .broadcast, .allGather, .allToAll, .reduceScatter:
+      withSources(slot) { Shares.collect(mine, rank: slot, $0, ranks: posted.count) }
     }
   }
 
-  /// Adds this rank's part of all blocks into block 0, then copies it to the others' first blocks: no one else touches that
-  /// part.
-  private func addUp(_ slot: Int, _ mine: Exchange) {
-    guard let tree = mine.tree, let blocks = UnsafePointer(blocks.baseAddress) else { return }
-    let end = mine.inputParts.offset(of: slot + 1)
-    var start = mine.inputParts.offset(of: slot)
-    while start < end {
-      let count = min(ReductionTree.chunk, end - start)
-      tree.add(blocks, from: start, count: count)
-      for rank in 1..<max(posted.count, 1) {
-        (blocks[tree.firstBlocks[rank]] + start).update(from: blocks[0] + start, count: count)
-      }
-      start += count
-    }
-  }
-
-  private func scatter(_ slot: Int, _ mine: Exchange) {
-    let stride = mine.type.stride
-    let part = mine.inputParts.offset(of: slot)
-    var done = 0
-    while done < mine.outputCount {
-      let block = min(Meeting.blockBytes / stride, mine.outputCount - done)
-      let target = mine.output + done * stride
+  /// Everybody's values; for calls that cut them by destination, those for one rank.
+  private func withSources(_ slot: Int, _ body: (UnsafePointer<UnsafeMutableRawPointer>) -> Void) {
+    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: posted.count) { sources in
       for (rank, call) in posted.enumerated() {
         guard let call else { continue }
-        let values = call.input + (part + done) * stride
-        if rank == 0 {
-          copy(from: values, to: target, bytes: block * stride)
-        } else {
-          mine.reduction.fold(values, into: target, count: block, type: mine.type)
-        }
+        var start = 0
+        if call.kind == .allToAll || call.kind == .reduceScatter { start = call.inputParts.offset(of: slot) }
+        sources.initializeElement(
+          at: rank, to: UnsafeMutableRawPointer(mutating: call.input) + start * call.type.stride)
       }
-      done += block
+      if let base = sources.baseAddress { body(UnsafePointer(base)) }
     }
-  }
-
-  /// Bytes folded at once: what stays in the first-level cache while several buffers pass.
-  private static let blockBytes = 8_192
-
-  private func copy(from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, bytes: Int) {
-    if bytes > 0, source != UnsafeRawPointer(target) { target.copyMemory(from: source, byteCount: bytes) }
   }
 }

@@ -4,13 +4,15 @@ import Training
 /// `nndist bench SUBJECT`: how fast things are here.
 enum Bench: Verb {
   static let name = "bench"
-  static let usage = "bench step|gemm|memory|strategies [CONFIG]"
+  static let usage = "bench step|gemm|memory|allreduce|strategies [CONFIG]"
   static let summary = "times training steps, and what the machine can do at best"
   static let details = """
     step: whole training steps of a model (gradients, exchange through the strategy, update) on random samples that lie in \
     memory; --profile says where their time goes, and how near each operation comes to what a core can do, as products and \
     passes over memory are measured in the same minute. Without --config, --model names one of the standard tasks. \
     Under mpirun all ranks are timed together and rank 0 reports.
+    allreduce: the sum over all ranks of 4 B to 64 MiB, and which transport was chosen for each size; small ones are timed \
+    1,000 in a row. Under mpirun, or on threads with --ranks (default 2).
     gemm: products of matrices of many shapes. memory: passes over arrays of 32 KiB to 256 MiB. Both on one core.
 
     strategies CONFIG: trains the configuration with every strategy, or those of --strategy, on simulated ranks, with several \
@@ -31,22 +33,25 @@ enum Bench: Verb {
   static let overlap = Flag(
     "--overlap", nil, "also times steps that exchange after computing, and says how much overlapping hides")
   static let backend = Flag("--backend", "NAME", "onednn or openblas")
+  static let type = Flag("--type", "NAME", "allreduce: float (default), double, bfloat16, int8 … int64 or uint8")
+  static let transport = Flag("--transport", "NAME", "allreduce: auto (default), window or messages")
   static let words = 1...2
-  static let flags =
-    [model, config, batch, ranks, seconds, profile, layers, overlap, backend] + strategyFlags + [
-      .run, .set, .json, .quiet,
-    ]
-  private static let strategyFlags = [
-    BenchStrategies.strategies, BenchStrategies.seeds, BenchStrategies.bandwidth, BenchStrategies.latency,
-  ]
   private static let stepFlags = [
     model, config, batch, ranks, seconds, profile, layers, overlap, backend, Flag.set, Flag.json,
   ]
+  private static let strategyFlags = [
+    BenchStrategies.strategies, BenchStrategies.seeds, BenchStrategies.bandwidth, BenchStrategies.latency,
+  ]
+  static let flags = stepFlags + [type, transport] + strategyFlags + [.run, .quiet]
 
   /// What can be timed, and the flags that mean something to it.
   private static let subjects:
     [(name: String, flags: [Flag], run: @Sendable (Arguments) throws(RunError) -> ExitCode)] = [
       ("step", stepFlags, { (arguments) throws(RunError) in try BenchStep(arguments).run() }),
+      (
+        "allreduce", [ranks, type, transport, .json],
+        { (arguments) throws(RunError) in try BenchAllReduce(arguments).run() }
+      ),
       ("gemm", [seconds, backend, .json], { (arguments) throws(RunError) in try BenchMachine.products(arguments) }),
       ("memory", [seconds, .json], { (arguments) throws(RunError) in try BenchMachine.memory(arguments) }),
       (

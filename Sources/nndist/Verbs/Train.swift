@@ -31,9 +31,13 @@ enum Train: Verb {
 
   /// Runs one rank between MPI's beginning and end.  Errors that all ranks share are said once, by rank 0; others by the rank
   /// that met them, which then ends the whole job.
-  static func withMPI(_ body: (any Communicator) throws(RunError) -> Void) throws(RunError) -> ExitCode {
+  static func withMPI(
+    transport: TransportSetting? = nil, _ body: (any Communicator) throws(RunError) -> Void
+  ) throws(RunError) -> ExitCode {
     let environment: MPIEnvironment
-    do throws(CommunicationError) { environment = try MPIEnvironment() } catch { throw RunError(error) }
+    do throws(CommunicationError) {
+      environment = try MPIEnvironment(transport: transport)
+    } catch { throw RunError(error) }
     let communicator = environment.world
     var code = ExitCode.done
     do throws(RunError) {
