@@ -22,6 +22,9 @@ struct StrategyInvarianceTests {
       Variant(strategy: "{name: zero, stage: 1}"),
       Variant(strategy: "{name: zero, stage: 2}", optimizer: "{name: lars, learning-rate: 0.5}"),
     ],
+    // Phases that change within six steps.
+    "dgc": [Variant(strategy: "{name: dgc, warmup: 5 steps}")],
+    "powersgd": [Variant(strategy: "{name: powersgd, start: 2}")],
     "hierarchical": [Variant(strategy: "{name: hierarchical, group: 2}")],
     "onebit-adam": [
       // The phases change in the middle, before and after the checkpoint.
