@@ -150,18 +150,21 @@ final class Worker {
       let inputs = inputs(batch, shard, step, gradients: target)
       if polls, index == step.batches - 1, !isFilled {
         isPolled = true
+        var isFinished = false
         do throws(CommunicationError) {
           try executor.run(inputs) { (done) throws(CommunicationError) in
             try poll(done) { range in
-              finish(target, executor, step)
+              // Once: afterwards the tail may already hold the sums of all ranks.
+              if !isFinished { finish(target, executor, step) }
+              isFinished = true
               complete(range)
             }
           }
         } catch { throw RunError(error) }
       } else {
         executor.run(inputs)
+        finish(target, executor, step)
       }
-      finish(target, executor, step)
       if isFilled {
         VectorMath.add(target.base, to: leaf.base, count: block.count)
         spare.append(target)
