@@ -13,7 +13,9 @@ protocol Awaited {
 
 extension Flight: Awaited {
   func silence(_ patience: Patience) -> UInt64 { min(1_000_000_000, patience.nanoseconds / 4) }
-  /// Nothing: what is wrong is seen by the reports that ranks send each other.
-  func look(waited: UInt64) {}
+  /// Sees only whether a rank of this host ended: all else is seen by the reports that ranks send each other.
+  func look(waited: UInt64) throws(CommunicationError) {
+    try hostCall?.look(exchange, rank: group.rank, ranks: group.size)
+  }
   func timeout(_ patience: Patience) -> CommunicationError { group.timeout(self, patience) }
 }

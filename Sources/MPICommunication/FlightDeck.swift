@@ -167,7 +167,7 @@ final class FlightDeck {
 
   private func progress() throws(CommunicationError) {
     for flight in flights {
-      while !flight.isFinished, try poll(flight) { try flight.advance(largest: largestMessage) }
+      while !flight.isFinished, flight.isReady, try poll(flight) { try flight.advance(largest: largestMessage) }
     }
     if let host {
       for window in host.groups where window.isActive { try window.progress() }
