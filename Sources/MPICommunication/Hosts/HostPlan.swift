@@ -4,7 +4,7 @@ import Communication
 ///
 /// A host adds early, in their order, what has no block of another host in it. No such addition waits for one that has, so
 /// the bits are those of the whole tree.
-struct HostPlan {
+final class HostPlan {
   /// Additions within the host; blocks are numbered from the host's first.
   let additions: [(to: Int, from: Int)]
   /// The host's blocks that are left after them, numbered from its first.
