@@ -1,5 +1,3 @@
-import Communication
-
 /// How the ranks of a world lie on its hosts: equally many on each, at least two, one host after the other.
 struct HostLayout {
   /// Hosts, at least 2.
@@ -29,22 +27,5 @@ struct HostLayout {
   /// The ranks that have a rank's place on their hosts.
   func circle(of rank: Int) -> Circle {
     Circle(place: host(of: rank), size: hosts, firstRank: place(of: rank), distance: ranksPerHost)
-  }
-}
-
-/// Ranks of a group that exchange messages with each other: all, or those at equal distances.
-struct Circle {
-  /// This rank's place among them, from 0.
-  let place: Int
-  let size: Int
-  var firstRank = 0
-  var distance = 1
-
-  /// The rank at a place.
-  func rank(at place: Int) -> Int { firstRank + place * distance }
-
-  /// The other places, from the next higher one around.
-  func eachOther(_ body: (Int) throws(CommunicationError) -> Void) throws(CommunicationError) {
-    for step in 1..<max(size, 1) { try body((place + step) % size) }
   }
 }
