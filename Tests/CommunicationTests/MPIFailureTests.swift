@@ -84,6 +84,15 @@ extension CommunicationSuites {
       #expect(run.errors.contains("ranks disagree: " + clauses.joined(separator: ", ")), "\(run.errors)")
     }
 
+    @Test("ranks that wait for each other, through a host's memory and by messages, are named, and the job returns 7")
+    func crossed() throws {
+      let run = try MPIRun(ranks: 4, ["hosts", "2", "contradict", "inside"])
+      #expect(run.status == 7, "\(run.errors)")
+      let whole = (0..<3).map { "rank \($0) called all-reduce (sum) of 6 Float" }.joined(separator: ", ")
+      let words = "ranks disagree: \(whole), rank 3 waited in all-reduce (sum) of 5 Float"
+      #expect(run.errors.contains(words), "\(run.errors)")
+    }
+
     @Test("a rank of several hosts that stops is named by the number it has in the world, and the job returns 6")
     func stopOfHosts() throws {
       let run = try MPIRun(ranks: 4, ["hosts", "2", "stop-tree", "3"], timeout: "2")
