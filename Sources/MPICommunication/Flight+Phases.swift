@@ -44,7 +44,7 @@ extension Flight {
 
   /// The other ranks, from the next higher one around.
   func eachOther(_ body: (Int) throws(CommunicationError) -> Void) throws(CommunicationError) {
-    for step in 1..<max(group.size, 1) { try body((group.rank + step) % group.size) }
+    try group.circle.eachOther(body)
   }
 
   /// Dissemination: after round k every rank has heard from 2^(k+1) − 1 others.
@@ -130,24 +130,28 @@ extension Flight {
     }
   }
 
-  /// Sends the own part to everyone and receives the parts of the others into `target`, by default the output.
+  /// Sends the own part to everyone and receives the parts of the others into `target`, by default the output. Everyone is
+  /// the group, unless `circle` says who; parts go by place in it.
   func gather(
-    _ own: UnsafeRawPointer, _ parts: Parts, _ largest: Int, into target: UnsafeMutableRawPointer? = nil
+    _ own: UnsafeRawPointer, _ parts: Parts, _ largest: Int, into target: UnsafeMutableRawPointer? = nil,
+    among circle: Circle? = nil
   ) throws(CommunicationError) {
     let target = target ?? exchange.output
-    try eachOther { (rank) throws(CommunicationError) in
-      let length = parts.count(of: rank) * stride
+    let circle = circle ?? group.circle
+    try circle.eachOther { (place) throws(CommunicationError) in
+      let length = parts.count(of: place) * stride
       if length == 0 { return }
       try receive(
-        target + parts.offset(of: rank) * stride, bytes: length, from: rank, largest: largest, on: channel)
+        target + parts.offset(of: place) * stride, bytes: length, from: circle.rank(at: place), largest: largest,
+        on: channel)
     }
-    let length = parts.count(of: group.rank) * stride
+    let length = parts.count(of: circle.place) * stride
     if length == 0 { return }
-    try eachOther { (rank) throws(CommunicationError) in
-      try send(own, bytes: length, to: rank, largest: largest, on: channel)
+    try circle.eachOther { (place) throws(CommunicationError) in
+      try send(own, bytes: length, to: circle.rank(at: place), largest: largest, on: channel)
     }
-    let place = target + parts.offset(of: group.rank) * stride
-    if UnsafeRawPointer(place) != own { place.copyMemory(from: own, byteCount: length) }
+    let part = target + parts.offset(of: circle.place) * stride
+    if UnsafeRawPointer(part) != own { part.copyMemory(from: own, byteCount: length) }
   }
 
   private func trade(_ largest: Int) throws(CommunicationError) {

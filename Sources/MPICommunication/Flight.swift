@@ -11,6 +11,8 @@ final class Flight {
   private(set) var tag: CInt = 0
   /// The number of a collective in its group; 0 for a message.
   private(set) var number = 0
+  /// What the ranks of a host do together, in a tree-reduce of ranks on several.
+  var hostCall: HostCall?
   /// Whether the others were told that this rank waits for it.
   var isReported = false
   /// Bytes given to MPI for others, in all exchanges so far.
@@ -52,6 +54,7 @@ final class Flight {
     self.number = number
     self.tag = tag
     isReported = false
+    hostCall = nil
     phase = 0
     isFinished = false
     count = 0
@@ -135,16 +138,20 @@ final class Flight {
     return true
   }
 
-  /// Ranks whose messages have not come, in order.
+  /// Whether the next phase only waits for messages.
+  var isReady: Bool { hostCall?.isReady ?? true }
+
+  /// Ranks that have not come, in order.
   var awaited: [Int] {
-    var peers: Set<Int> = []
+    var peers = Set(hostCall?.awaited ?? [])
     for index in firstOpen..<max(firstOpen, count) { peers.insert(messages[index].peer) }
     return peers.sorted()
   }
 
-  /// Ranks from whom a message has not come.
+  /// Ranks from whom something has not come.
   var sources: [Int] {
-    (firstOpen..<max(firstOpen, count)).filter { messages[$0].expected != nil }.map { messages[$0].peer }
+    (hostCall?.awaited ?? [])
+      + (firstOpen..<max(firstOpen, count)).filter { messages[$0].expected != nil }.map { messages[$0].peer }
   }
 
   /// The call in words.

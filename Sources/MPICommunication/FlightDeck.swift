@@ -128,7 +128,7 @@ final class FlightDeck {
       let isLate = waited > patience.nanoseconds
       if isLate || (waited > awaited.silence(patience) && now > nextLook) {
         hasLooked = true
-        try look(at: now, waitingFor: awaited as? Flight)
+        try look(at: now, waitingFor: awaited.hold, awaited as? Flight)
         try awaited.look(waited: waited)
         if isLate && !awaited.isFinished { throw awaited.timeout(patience) }
       }
@@ -142,17 +142,25 @@ final class FlightDeck {
 
   /// Reads what others report in all groups, and tells them what this rank waits for. Throws if calls contradict each
   /// other.
-  private func look(at now: UInt64, waitingFor flight: Flight? = nil) throws(CommunicationError) {
+  private func look(
+    at now: UInt64, waitingFor hold: Hold? = nil, _ flight: Flight? = nil
+  ) throws(CommunicationError) {
     nextLook = now + FlightDeck.pause
     if let flight { try flight.group.report(flight) }
     for group in groups where group.size > 1 {
       try group.board.collect()
-      if let number = group.contradiction { throw try group.disagreement(at: number, waitingFor: flight) }
-      if let flight { try group.answer(waitingFor: flight) }
+      if let number = group.contradiction { throw try group.disagreement(at: number, hold) }
+      if let hold { try group.answer(hold) }
     }
-    if let flight, flight.group.isDeadlocked(flight, groups) {
-      throw try flight.group.disagreement(at: flight.number, waitingFor: flight)
+    if let flight, flight.group.isDeadlocked(flight, calls) {
+      throw try flight.group.disagreement(at: flight.number, hold)
     }
+  }
+
+  /// The calls of this rank in the group of a hold, and its number there.
+  private func calls(in identity: UInt64) -> (number: Int, rank: Int)? {
+    if let group = groups.first(where: { $0.identity.value == identity }) { return (group.history.number, group.rank) }
+    return host?.groups.first { $0.holdIdentity == identity }.map { ($0.started, $0.rank) }
   }
 
   /// Nanoseconds between two looks at their reports from then on.
@@ -167,7 +175,7 @@ final class FlightDeck {
 
   private func progress() throws(CommunicationError) {
     for flight in flights {
-      while !flight.isFinished, try poll(flight) { try flight.advance(largest: largestMessage) }
+      while !flight.isFinished, flight.isReady, try poll(flight) { try flight.advance(largest: largestMessage) }
     }
     if let host {
       for window in host.groups where window.isActive { try window.progress() }
@@ -180,7 +188,7 @@ final class FlightDeck {
       return try flight.poll()
     } catch {
       guard error.kind == .mismatch, flight.number > 0 else { throw error }
-      throw try flight.group.disagreement(at: flight.number, waitingFor: flight)
+      throw try flight.group.disagreement(at: flight.number, flight.hold)
     }
   }
 

@@ -21,7 +21,12 @@ public final class MPIEnvironment {
   /// `transport` is how to connect the ranks, by default what the environment says. Throws `.setting` where the environment
   /// says something else than a deadline or a transport, or a transport that cannot be had, `.library` with MPI's words
   /// where it fails.
-  public init(transport: TransportSetting? = nil) throws(CommunicationError) {
+  public convenience init(transport: TransportSetting? = nil) throws(CommunicationError) {
+    try self.init(transport: transport, ranksPerHost: nil)
+  }
+
+  /// The same, where so many ranks in a row pretend to be on a host of their own. For tests.
+  package init(transport: TransportSetting? = nil, ranksPerHost: Int?) throws(CommunicationError) {
     let setting = if let transport { transport } else { try TransportSetting.fromEnvironment() }
     let patience = try Patience.fromEnvironment()
     var provided: CInt = 0
@@ -31,20 +36,25 @@ public final class MPIEnvironment {
         .library(Int(provided)), "this MPI allows calls from its main thread only; nndist needs MPI_THREAD_SERIALIZED")
     }
     messages = MPICommunicator(try MPIGroup(nndist_mpi_world()), FlightDeck(patience: patience))
-    world = try MPIEnvironment.connect(messages, setting)
+    world = try MPIEnvironment.connect(messages, setting, ranksPerHost)
     library = MPIEnvironment.libraryVersion
     host = MPIEnvironment.text(Int(MPI_MAX_PROCESSOR_NAME)) { MPI_Get_processor_name($0, $1) }
   }
 
-  /// The world through shared memory where all ranks live on one host and it has room, and where that is wanted.
+  /// The world through shared memory where all ranks live on one host and it has room, and where that is wanted; through
+  /// that and messages where they live on several with equally many ranks.
   private static func connect(
-    _ messages: MPICommunicator, _ setting: TransportSetting
+    _ messages: MPICommunicator, _ setting: TransportSetting, _ ranksPerHost: Int?
   ) throws(CommunicationError) -> any Communicator {
     // Ranks may have been started in different environments: messages where any of them wants those.
     guard messages.size > 1, try messages.combined(setting == .messages ? 1 : 0, .maximum) == 0 else { return messages }
     let isForced = try messages.combined(setting == .window ? 1 : 0, .maximum) == 1
-    guard let window = try window(messages) else {
-      if !isForced { return messages }
+    let lowestRanks = try lowestRanks(messages, ranksPerHost)
+    guard lowestRanks.allSatisfy({ $0 == 0 }), let window = try window(messages) else {
+      if !isForced {
+        guard let layout = HostLayout(lowestRanks: lowestRanks) else { return messages }
+        return if let world = try HierarchicalCommunicator.make(messages, layout) { world } else { messages }
+      }
       throw CommunicationError(
         .setting,
         "\(TransportSetting.variable) is `window`, but the ranks do not all share a host with room in /dev/shm; "
@@ -55,11 +65,26 @@ public final class MPIEnvironment {
   }
 
   private static func window(_ messages: MPICommunicator) throws(CommunicationError) -> WindowCommunicator? {
-    guard try messages.combined(Int64(messages.group.ranksOnHost()), .minimum) == messages.size,
-      let board = try HostBoard.make(messages)
-    else { return nil }
+    guard let board = try HostBoard.make(messages) else { return nil }
     let group = try WindowGroup.make(messages, places: Array(0..<messages.size), WindowHost(board: board))
     return group.map { WindowCommunicator($0) }
+  }
+
+  /// For each rank the lowest on its host.
+  private static func lowestRanks(
+    _ messages: MPICommunicator, _ ranksPerHost: Int?
+  ) throws(CommunicationError) -> [Int] {
+    let own = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 1)
+    let all = UnsafeMutableBufferPointer<Int64>.allocate(capacity: messages.size)
+    defer {
+      own.deallocate()
+      all.deallocate()
+    }
+    let lowest =
+      if let ranksPerHost { messages.rank / ranksPerHost * ranksPerHost } else { try messages.group.lowestRankOnHost() }
+    own[0] = Int64(lowest)
+    try messages.allGather(UnsafeBufferPointer(own), into: all)
+    return all.map(Int.init)
   }
 
   /// Meets all ranks, within the deadline, and ends MPI. Collective. After an error use `abort` instead: MPI's end has

@@ -15,26 +15,26 @@ extension MPIGroup {
   }
 
   /// Tells those who wait for a call that this rank has not made what it waits for instead.
-  func answer(waitingFor flight: Flight) throws(CommunicationError) {
-    if flight.group === self || flight.identifier == answered { return }
+  func answer(_ hold: Hold) throws(CommunicationError) {
+    if hold.group == identity.value || hold.key == answered { return }
     let asked = board.heard.reduce(0) { max($0, $1?.number ?? 0) }
     if asked <= history.number { return }
-    answered = flight.identifier
+    answered = hold.key
     let obstacle = Report.Obstacle(
-      group: flight.group.identity.value, number: flight.number, sources: flight.sources,
-      called: history.number)
-    try board.post(Report(number: 0, obstacle: obstacle, clause: "waited in \(flight.described)"))
+      group: hold.group, number: hold.number, sources: hold.sources, called: history.number)
+    try board.post(Report(number: 0, obstacle: obstacle, clause: "waited in \(hold.words)"))
   }
 
-  /// Whether a rank whose message this collective needs waits in another of the groups for this rank. Neither can go on:
-  /// it has not called this collective, nor this rank that one, and both are waiting.
-  func isDeadlocked(_ flight: Flight, _ groups: [MPIGroup]) -> Bool {
+  /// Whether a rank whose message this collective needs waits in another group for this rank. Neither can go on: it has not
+  /// called this collective, nor this rank that one, and both are waiting. `calls` says how many this rank has made in the
+  /// group of a hold, and which rank it is there.
+  func isDeadlocked(_ flight: Flight, _ calls: (UInt64) -> (number: Int, rank: Int)?) -> Bool {
     flight.number > 0
       && flight.sources.contains { source in
         guard let obstacle = board.heard[source]?.obstacle, obstacle.called < flight.number,
-          let other = groups.first(where: { $0.identity.value == obstacle.group })
+          let own = calls(obstacle.group)
         else { return false }
-        return other.history.number < obstacle.number && obstacle.sources.contains(other.rank)
+        return own.number < obstacle.number && obstacle.sources.contains(own.rank)
       }
   }
 
@@ -51,10 +51,10 @@ extension MPIGroup {
   }
 
   /// The error that names every rank's n-th call: tells the others, and waits a moment for theirs.
-  func disagreement(at number: Int, waitingFor flight: Flight?) throws(CommunicationError) -> CommunicationError {
+  func disagreement(at number: Int, _ hold: Hold?) throws(CommunicationError) -> CommunicationError {
     let own = history.call(number)
     let clause =
-      own.map { "called \($0.described(ranks: size))" } ?? flight.map { "waited in \($0.described)" } ?? MPIGroup.idle
+      own.map { "called \($0.described(ranks: size))" } ?? hold.map { "waited in \($0.words)" } ?? MPIGroup.idle
     try board.post(
       Report(
         number: number, isAlarm: true, fingerprints: history.fingerprints(to: number), clause: clause))

@@ -19,6 +19,8 @@ final class MPIGroup {
   let board: ReportBoard
   /// The collectives that this rank started.
   private(set) var history = CallHistory()
+  /// The ranks of this host, where tree-reduces of this group first add what is theirs.
+  var team: HostTeam?
   /// Groups made of this one so far.
   var parts = 0
   /// The last exchange of which this rank said that it held it up.
@@ -44,16 +46,22 @@ final class MPIGroup {
     board = ReportBoard(channel: channel, rank: rank, size: size)
   }
 
-  /// Ranks of this group on this host. Collective.
-  func ranksOnHost() throws(CommunicationError) -> Int {
+  /// All ranks of this group, as those who exchange.
+  var circle: Circle { Circle(place: rank, size: size) }
+
+  /// The lowest rank of this group on this host. Collective.
+  func lowestRankOnHost() throws(CommunicationError) -> Int {
     let base = collectives
     var host: MPI_Comm? = try MPIGroup.made("looking for the ranks of this host") {
       MPI_Comm_split_type(base, CInt(MPI_COMM_TYPE_SHARED), 0, nndist_mpi_no_information(), &$0)
     }
-    var count: CInt = 0
-    try check(MPI_Comm_size(host, &count), "counting the ranks of this host")
+    // It numbers them in the order of their ranks here.
+    var lowest = CInt(rank)
+    try check(
+      MPI_Bcast(&lowest, CInt(MemoryLayout<CInt>.size), nndist_mpi_byte(), 0, host),
+      "naming the lowest rank of this host")
     try check(MPI_Comm_free(&host), "letting go of a communicator")
-    return Int(count)
+    return Int(lowest)
   }
 
   /// Takes note of a collective; returns its number and the tag of its messages.

@@ -3,9 +3,10 @@ import Glibc
 
 /// How ranks are to be connected, where somebody wants to decide that.
 public enum TransportSetting: String, Sendable, CaseIterable {
-  /// By what a measurement at the start finds to be faster, for each size of a call.
+  /// On one host by what a measurement at the start finds to be faster, for each size of a call; on several with equally many
+  /// ranks, in order, through shared memory within each and by messages between them; on others by messages.
   case auto
-  /// Through shared memory wherever that is possible; an error where it is not.
+  /// Through the shared memory of one host; an error where ranks are on several, or it has no room.
   case window
   /// By messages of MPI.
   case messages

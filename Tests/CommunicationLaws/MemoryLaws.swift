@@ -24,6 +24,22 @@ extension Law {
       for (call, block) in blocks.enumerated() {
         try expectSame(block, { Int32(call + $0 + ranks - 1) }, "rank \(rank): call \(call) of many")
       }
+      // Of reductions by a tree, with values of 1 to 20, whose sums are exact.
+      let tree = ReductionTree(
+        blocks: Array(repeating: 1, count: ranks), additions: (1..<max(ranks, 1)).map { (0, $0) })
+      let sums = (0..<20).map { call in Block<Float>(3) { _ in Float(call + 1) } }
+      let places = UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>>.allocate(capacity: sums.count)
+      defer { places.deallocate() }
+      requests = []
+      for (call, block) in sums.enumerated() {
+        places.initializeElement(at: call, to: block.base)
+        let own = UnsafeBufferPointer(rebasing: places[call...call])
+        requests.append(try communicator.startTreeReduce(own, count: 3, tree: tree))
+      }
+      for request in rank % 2 == 0 ? requests : requests.reversed() { try communicator.wait(request) }
+      for (call, block) in sums.enumerated() {
+        try expectSame(block, { _ in Float((call + 1) * ranks) }, "rank \(rank): tree-reduce \(call) of many")
+      }
       // Many that pass through what there is little of.
       let large = (0..<6).map { call in Block<Int32>(140_003) { Int32(truncatingIfNeeded: call &* $0 &+ rank) } }
       requests = []

@@ -33,5 +33,15 @@ extension CommunicationSuites {
       #expect(run.status == 0, "\(run.errors)")
       #expect(run.output.contains("laws hold on \(ranks) ranks"), "\(run.output)\(run.errors)")
     }
+
+    @Test("ranks that pretend to be on several hosts", arguments: [(4, 2), (6, 2), (6, 3), (8, 4), (3, 2)])
+    func hosts(ranks: Int, ranksPerHost: Int) throws {
+      let run = try MPIRun(ranks: ranks, ["hosts", "\(ranksPerHost)"])
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(run.output.contains("laws hold on \(ranks) ranks"), "\(run.output)\(run.errors)")
+      // Hosts with unequally many ranks exchange by messages alone.
+      let isEven = ranks % ranksPerHost == 0
+      #expect(run.output.contains("hosts reduce on their own") == isEven, "\(run.output)")
+    }
   }
 }

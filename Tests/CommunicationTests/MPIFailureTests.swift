@@ -74,6 +74,40 @@ extension CommunicationSuites {
       }
     }
 
+    @Test("ranks of several hosts are named by their numbers in the world, and the job returns 7", arguments: [3, 2])
+    func hosts(ranksPerHost: Int) throws {
+      // The odd one out is alone on its host's side of the call, or with another of its host.
+      let run = try MPIRun(ranks: 6, ["hosts", "\(ranksPerHost)", "contradict", "skip"])
+      #expect(run.status == 7, "\(run.errors)")
+      let call = "called tree-reduce of 6 Float in [1, 1, 1, 1, 1, 1] blocks"
+      let clauses = (0..<6).map { "rank \($0) \(call) (bucket \($0 == 5 ? 2 : 1))" }
+      #expect(run.errors.contains("ranks disagree: " + clauses.joined(separator: ", ")), "\(run.errors)")
+    }
+
+    @Test("ranks that wait for each other, through a host's memory and by messages, are named, and the job returns 7")
+    func crossed() throws {
+      let run = try MPIRun(ranks: 4, ["hosts", "2", "contradict", "inside"])
+      #expect(run.status == 7, "\(run.errors)")
+      let whole = (0..<3).map { "rank \($0) called all-reduce (sum) of 6 Float" }.joined(separator: ", ")
+      let words = "ranks disagree: \(whole), rank 3 waited in all-reduce (sum) of 5 Float"
+      #expect(run.errors.contains(words), "\(run.errors)")
+    }
+
+    @Test("a rank of several hosts that stops is named by the number it has in the world, and the job returns 6")
+    func stopOfHosts() throws {
+      let run = try MPIRun(ranks: 4, ["hosts", "2", "stop-tree", "3"], timeout: "2")
+      #expect(run.status == 6, "\(run.errors)")
+      #expect(run.errors.contains("waited 2 s for rank 3 in tree-reduce of 1024 Float"), "\(run.errors)")
+    }
+
+    @Test("a rank of several hosts that is killed is named by those who share its host")
+    func killedOfHosts() throws {
+      let run = try MPIRun(ranks: 4, ["hosts", "2", "kill-tree", "3"])
+      #expect(run.status != 0)
+      let words = "rank 3 ended while rank 2 was waiting for it in tree-reduce of 1024 Float"
+      #expect(run.errors.contains(words), "\(run.errors)")
+    }
+
     @Test("a rank that has much to do is no error")
     func slow() throws {
       let run = try MPIRun(ranks: 3, ["contradict", "slow"])

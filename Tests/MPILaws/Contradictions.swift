@@ -35,6 +35,10 @@ func contradict(_ world: any Communicator, _ what: String) throws {
     let other = try world.split(color: 0, key: world.rank)
     if !isOdd { try world.allReduce(first(6), .sum) }
     try other.allReduce(first(6), .maximum)
+  case "inside":  // the odd rank waits in a group of two neighbours, the others in the whole
+    let pair = try world.split(color: world.rank / 2, key: 0)
+    if isOdd { try pair.allReduce(first(5), .sum) }
+    try world.allReduce(first(6), .sum)
   case "pair":
     let counts = Array(repeating: isOdd ? 1 : 2, count: world.size)
     let output = UnsafeMutableBufferPointer<Float>.allocate(capacity: 6 * world.size)

@@ -6,15 +6,23 @@ import MPICommunication
 /// Checks the laws under mpirun, and shows what becomes of ranks that fail.
 ///
 /// Without arguments all laws are checked on every transport, whole and with messages cut into small pieces. `leave R`: rank
-/// R ends without a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again.
+/// R ends without a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again. `kill-tree R`,
+/// `stop-tree R`: the same in a tree-reduce.
 /// `contradict WHAT`: the last rank calls something else. `long`: a buffer beyond the counts of C. `traffic`: calls of every
-/// kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges.
+/// kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges. `hosts N` before any of
+/// these: so many ranks in a row pretend to be on a host of their own.
 @main
 struct Main {
   static func main() {
     do {
-      let environment = try MPIEnvironment()
-      try run(environment.world, environment.messages, Array(CommandLine.arguments.dropFirst()))
+      var arguments = Array(CommandLine.arguments.dropFirst())
+      var ranksPerHost: Int?
+      if arguments.first == "hosts" {
+        ranksPerHost = Int(arguments[1])
+        arguments.removeFirst(2)
+      }
+      let environment = try MPIEnvironment(ranksPerHost: ranksPerHost)
+      try run(environment.world, environment.messages, arguments)
       try environment.finalise()
     } catch {
       let line = Array("error: \(error)\n".utf8)
@@ -51,6 +59,19 @@ struct Main {
     case "stop":
       if world.rank == Int(arguments[1]) { while true { pause() } }
       try world.barrier()
+    case "kill-tree", "stop-tree":
+      signal(SIGTERM, SIG_IGN)
+      let block = UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>>.allocate(capacity: 1)
+      block.initialize(repeating: .allocate(capacity: 1_024))
+      block[0].initialize(repeating: 1, count: 1_024)
+      let ranks = world.size
+      let tree = ReductionTree(blocks: Array(repeating: 1, count: ranks), additions: (1..<ranks).map { (0, $0) })
+      try world.treeReduce(UnsafeBufferPointer(block), count: 1_024, tree: tree)
+      if world.rank == Int(arguments[1]) {
+        if arguments[0] == "kill-tree" { kill(getpid(), SIGKILL) }
+        while true { pause() }
+      }
+      try world.treeReduce(UnsafeBufferPointer(block), count: 1_024, tree: tree)
     case "contradict": try contradict(world, arguments[1])
     case "long": try checkLong(world)
     case "traffic": try makeTraffic(messages)
@@ -62,7 +83,12 @@ struct Main {
         try Law.checkAll(window)
       }
       messages.limitMessages(toBytes: 4_001)
-      try Law.checkAll(messages)
+      if world is HierarchicalCommunicator {
+        try Law.checkAll(world)
+        if world.rank == 0 { print("hosts reduce on their own") }
+      } else {
+        try Law.checkAll(messages)
+      }
       try world.barrier()
       if world.rank == 0 { print("laws hold on \(world.size) ranks") }
     }

@@ -132,6 +132,7 @@ private struct Room: Awaited {
   func look(waited: UInt64) throws(CommunicationError) {
     if group.isActive { try group.look(group.call(group.left), waited: waited) }
   }
+  var hold: Hold? { nil }
   func timeout(_ patience: Patience) -> CommunicationError {
     CommunicationError(
       .timeout,

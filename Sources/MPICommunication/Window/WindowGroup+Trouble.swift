@@ -90,7 +90,7 @@ extension WindowGroup {
   }
 
   /// Ranks that a call waits for.
-  private func awaited(_ call: UnsafeMutablePointer<WindowCall>) -> [Int] {
+  func awaited(_ call: UnsafeMutablePointer<WindowCall>) -> [Int] {
     let entry = call.pointee.number % CallBoard.depth
     let token = call.pointee.token
     return (0..<size).filter { other in
@@ -125,5 +125,11 @@ struct WindowRequest: Awaited {
   /// Soon, because a launcher that lost a rank soon ends the others.
   func silence(_ patience: Patience) -> UInt64 { min(250_000_000, patience.nanoseconds / 4) }
   func look(waited: UInt64) throws(CommunicationError) { try group.look(group.call(number), waited: waited) }
+  var hold: Hold? {
+    let call = group.call(number)
+    return Hold(
+      key: Int(truncatingIfNeeded: group.holdIdentity) ^ number, group: group.holdIdentity, number: number + 1,
+      sources: group.awaited(call), words: call.pointee.exchange.described(ranks: group.size))
+  }
   func timeout(_ patience: Patience) -> CommunicationError { group.timeout(group.call(number), patience) }
 }

@@ -62,6 +62,9 @@ final class WindowGroup {
   /// The same number on all ranks, and no other group's.
   var identity: UInt64 { base.group.identity.value }
 
+  /// The identity by which those who wait for messages know calls through shared memory.
+  var holdIdentity: UInt64 { ~identity }
+
   /// Whether calls are under way.
   var isActive: Bool { left < started }
 
