@@ -1,4 +1,5 @@
 import Foundation
+import Strategies
 import Testing
 
 /// The README's commands run as they stand there.
@@ -54,6 +55,19 @@ struct ReadmeTests {
         result.expectSuccess()
       }
     }
+  }
+
+  @Test("strategies are compared and chosen as it says, and its table names every one")
+  func strategies() throws {
+    try tool.write(try #require(blocks("yaml").first), to: "first.yaml")
+    let lines = try #require(blocks("sh").first { $0.contains("bench strategies") }).split(separator: "\n")
+    #expect(lines.count == 2)
+    for line in lines {
+      let command = line.components(separatedBy: " #")[0].replacingOccurrences(of: "--seeds 3", with: "--seeds 1")
+      try shell("\(command) --set training.epochs=1").expectSuccess()
+    }
+    let table = try #require(text.components(separatedBy: "| `strategy` | what it does").dropFirst().first)
+    for name in StrategyCatalog.all.map({ $0.name }) { #expect(table.contains("`\(name)`"), "\(name)") }
   }
 
   @Test("the list of layers trains")
