@@ -15,8 +15,9 @@ struct TrainingRun {
   /// Trains; only rank 0 has a run directory, made once all ranks know that they can train.  Returns rank 0's result, a JSON
   /// object.
   func rank(_ prepared: PreparedExperiment, _ communicator: any Communicator) throws(RunError) -> String? {
-    let loop = try TrainingLoop(prepared, communicator)
     let resume = arguments.has(.resume)
+    let prepared = try prepared.fixing(shards: shards(communicator))
+    let loop = try TrainingLoop(prepared, communicator)
     let directory = try Agreement.together(communicator) { () throws(RunError) -> RunDirectory? in
       guard communicator.rank == 0 else { return nil }
       return try RunDirectory(name: experiment.name, path: arguments.value(.run), resume: resume)
@@ -42,6 +43,16 @@ struct TrainingRun {
     let result = summary.object(verb: verb, run: directory.path)
     try directory.finish(result)
     return result.text
+  }
+
+  /// Logical shards where the configuration leaves them to the ranks: those that the run began with.
+  private func shards(_ communicator: any Communicator) throws(RunError) -> Int {
+    let began = arguments.has(.resume) ? arguments.value(.run).flatMap { RunDirectory.shards(at: $0) } ?? 0 : 0
+    do {
+      let known = try Agreement.exchange(Array("\(began)".utf8), communicator)[0]
+      if let shards = Int(String(decoding: known, as: UTF8.self)), shards > 0 { return shards }
+      return try experiment.shards(ranks: communicator.size)
+    } catch { throw RunError(error) }
   }
 
   /// Whether the run that is to be continued had ended before; all ranks learn it from rank 0.

@@ -112,16 +112,30 @@ struct InvarianceResumeTests {
     #expect(try tool.text("new/log.txt").contains("no usable checkpoint"))
   }
 
-  @Test("a run whose shards are its ranks does not go on with other ranks")
+  @Test("a run whose shards are its ranks keeps their number, and goes on with as many ranks or fewer")
   func otherShards() throws {
     let tool = try CommandLineTool()
     let text = CommandLineTool.digits.replacingOccurrences(of: ", shards: 4", with: "")
     try tool.write(text, to: "a.yaml")
-    try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "2", "--quiet").expectSuccess()
-    try FileManager.default.removeItem(atPath: tool.path("run/result.json"))
-    try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "3", "--resume", "--quiet")
-      .expectFailure(3, "2 shards", "3", "training.shards")
-    try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "2", "--resume", "--quiet").expectSuccess()
+    let whole = try tool.run(
+      "simulate", "a.yaml", "--run", "run", "--ranks", "3", "--json", "--set", "checkpoint.every=5 steps")
+    whole.expectSuccess()
+    #expect(try tool.text("run/config.yaml").contains("shards: 3"))
+    func forget() throws {
+      for name in ["result.json", "checkpoints/step-12"] {
+        try FileManager.default.removeItem(atPath: tool.path("run/\(name)"))
+      }
+    }
+    try forget()
+    try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "4", "--resume", "--quiet")
+      .expectFailure(3, "4 ranks", "training.shards: 3")
+    for ranks in [1, 2, 3] {
+      let resumed = try tool.run("simulate", "a.yaml", "--run", "run", "--ranks", "\(ranks)", "--resume", "--json")
+      resumed.expectSuccess()
+      #expect(resumed.digest == whole.digest, "\(ranks) ranks")
+      #expect(try tool.text("run/log.txt").contains("steps 11 to 12"))
+      try forget()
+    }
   }
 
   @Test("metrics have a line for every step and evaluation, with numbers that make sense")

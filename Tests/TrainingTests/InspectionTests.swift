@@ -12,7 +12,7 @@ struct InspectionTests {
   init() throws { folder = try PersistenceFolder() }
 
   @Test func aCheckpoint() throws {
-    let directory = try Checkpoints(folder.path).write(sample.contents(step: 20)).directory
+    let directory = try Checkpoints(folder.path).write(sample, step: 20).directory
     let inspection = try Inspection(directory)
     #expect(inspection.json["kind"] == "checkpoint" && inspection.json["step"] == 20)
     #expect(inspection.json["parameters_digest"] == .text(Digest.parameters(sample.store)))
@@ -27,7 +27,7 @@ struct InspectionTests {
     let path = "\(folder.path)/run"
     let run = try RunDirectory(name: "a", path: path)
     let checkpoints = Checkpoints(run.checkpointsPath)
-    for step in 1...3 { try checkpoints.write(sample.contents(step: step), isBest: step == 2) }
+    for step in 1...3 { try checkpoints.write(sample, step: step, isBest: step == 2) }
     try folder.write("", to: "run/checkpoints/step-1/model.safetensors")
     var line = Metrics()
     line.step = 3

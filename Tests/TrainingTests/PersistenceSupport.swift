@@ -71,15 +71,11 @@ struct PersistenceSample {
     square = Storage(zeros: other.square.count)
   }
 
-  var blocks: [StateBlock] {
-    [StateBlock(name: "momentum", storage: momentum), StateBlock(name: "square", storage: square)]
-  }
-
   var bits: [[UInt32]] {
     [store.parameters, store.states, momentum, square].map { $0.scalars.map(\.bitPattern) }
   }
 
-  func contents(step: Int, model: String = "mlp") -> Checkpoints.Contents {
+  func head(step: Int, model: String = "mlp") -> Checkpoints.Head {
     var progress = TrainingProgress()
     progress.step = step
     progress.epoch = step / 10
@@ -89,9 +85,20 @@ struct PersistenceSample {
     progress.bestMetric = 1.0 / 3
     progress.bestStep = step
     progress.counters = ["bytes_sent": 1e15 + 0.5, "loss": .leastNonzeroMagnitude]
-    return Checkpoints.Contents(
+    return Checkpoints.Head(
       progress: progress, model: model, seed: 7,
-      configuration: .map(["name": .text("a\n\"b\"\u{7}"), "seed": .integer(7)]), store: store, states: blocks)
+      configuration: .map(["name": .text("a\n\"b\"\u{7}"), "seed": .integer(7)]))
+  }
+
+  /// Both blocks as parts of tensors by the parameters' names.
+  var parts: [CheckpointPart] {
+    [("momentum", momentum), ("square", square)].flatMap { name, storage in
+      store.layout.parameters.map { parameter in
+        CheckpointPart(
+          name: "optimizer/\(parameter.name).\(name)", shape: parameter.shape,
+          floats: storage.base + parameter.range.lowerBound)
+      }
+    }
   }
 }
 
@@ -101,5 +108,26 @@ func persistenceRandom(_ seed: UInt64, below bound: Int, count: Int) -> [Int] {
   return (0..<count).map { _ in
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
     return Int(state >> 33) % bound
+  }
+}
+
+extension Checkpoints {
+  /// Writes a sample as the checkpoint of a step.
+  @discardableResult
+  func write(
+    _ sample: PersistenceSample, step: Int, model: String = "mlp", isBest: Bool = false
+  ) throws(CheckpointError) -> Checkpoint {
+    try write(sample.head(step: step, model: model), model: sample.store, parts: sample.parts, isBest: isBest)
+  }
+}
+
+extension Checkpoint {
+  /// Reads all that a sample holds into one of the same layout.
+  func load(into sample: PersistenceSample) throws(CheckpointError) {
+    try load(into: sample.store)
+    let state = try state()
+    for part in sample.parts {
+      try state.read(part.name, part.range, into: UnsafeMutablePointer(mutating: part.floats))
+    }
   }
 }

@@ -34,7 +34,7 @@ struct WeightsTests {
     try Weights.write(file, sample.store, model: "mlp")
     #expect(Array(try load().bits[..<2]) == Array(sample.bits[..<2]))
     let run = "\(folder.path)/run"
-    try Checkpoints("\(run)/checkpoints").write(sample.contents(step: 5), isBest: true)
+    try Checkpoints("\(run)/checkpoints").write(sample, step: 5, isBest: true)
     let inside = [
       "", "/checkpoints", "/checkpoints/best", "/checkpoints/step-5", "/checkpoints/last/model.safetensors",
     ]
@@ -47,8 +47,8 @@ struct WeightsTests {
   @Test func aDamagedNewestCheckpointOfARunIsPassedOver() throws {
     let run = "\(folder.path)/run"
     let checkpoints = Checkpoints("\(run)/checkpoints")
-    try checkpoints.write(sample.contents(step: 5))
-    try checkpoints.write(sample.contents(step: 6))
+    try checkpoints.write(sample, step: 5)
+    try checkpoints.write(sample, step: 6)
     try folder.write("", to: "run/checkpoints/step-6/model.safetensors")
     let origin = try Weights.load(run, into: ParameterStore(sample.store.layout))
     #expect(origin.checkpoint?.progress.step == 5)

@@ -10,10 +10,13 @@ final class FileWriter {
   private var open = true
   /// Bytes written so far.
   private(set) var count = 0
+  /// Of the bytes written so far, where it is wanted.
+  private(set) var checksum: Checksum?
 
   /// Begins a file; its folder must exist.
-  init(_ path: String) throws(DataError) {
+  init(_ path: String, hashing: Bool = false) throws(DataError) {
     self.path = path
+    checksum = hashing ? Checksum() : nil
     // The process number keeps ranks that write the same name apart.
     temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).partial"
     descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
@@ -44,6 +47,7 @@ final class FileWriter {
       done += got
     }
     count += done
+    checksum?.update(bytes)
   }
 
   /// Gives the file its name; a `durable` one has reached the disk before, and its name too.

@@ -28,11 +28,11 @@ public enum SafetensorsWriter {
 
   /// Writes tensors in the given order (wider scalars first, so that each is aligned to its size); the first one begins
   /// at a multiple of 64 bytes of the file.  The file appears whole or not at all; a `durable` one has reached the disk when
-  /// this returns.  Returns the bytes written.
+  /// this returns.  Returns the bytes written and, where `hashing`, their SHA-256.
   @discardableResult
   public static func write(
-    _ path: String, metadata: [String: String] = [:], tensors: [Part], durable: Bool = false
-  ) throws(DataError) -> Int {
+    _ path: String, metadata: [String: String] = [:], tensors: [Part], durable: Bool = false, hashing: Bool = false
+  ) throws(DataError) -> (bytes: Int, sha256: String?) {
     var ordered: [Part] = []
     for size in [8, 4, 2, 1] { ordered += tensors.filter { $0.type.size == size } }
     precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors of one name")
@@ -60,11 +60,11 @@ public enum SafetensorsWriter {
     }
     let length = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
 
-    let file = try FileWriter(path)
+    let file = try FileWriter(path, hashing: hashing)
     try (length + header).withFileBytes { (bytes) throws(DataError) in try file.write(bytes) }
     for tensor in ordered { try file.write(tensor.bytes) }
     try file.commit(durable: durable)
-    return file.count
+    return (file.count, file.checksum?.hexadecimal())
   }
 
   /// Writes Float32 tensors given by name, shape and where they lie; `count` must be the shape's.
@@ -72,7 +72,7 @@ public enum SafetensorsWriter {
   public static func write(
     _ path: String, metadata: [String: String] = [:],
     floats tensors: [(name: String, shape: Shape, pointer: UnsafePointer<Float>, count: Int)], durable: Bool = false
-  ) throws(DataError) -> Int {
+  ) throws(DataError) -> (bytes: Int, sha256: String?) {
     let parts = tensors.map { tensor in
       precondition(tensor.count == tensor.shape.count, "\(tensor.name): \(tensor.count) scalars for \(tensor.shape)")
       return Part(name: tensor.name, shape: tensor.shape, floats: tensor.pointer)

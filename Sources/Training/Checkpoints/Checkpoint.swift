@@ -2,8 +2,7 @@ import Datasets
 import Tensors
 
 /// A checkpoint whose files were found whole: a directory `step-N` of `model.safetensors` (parameters and states under
-/// PyTorch's names), `optimizer.safetensors` (`<parameter>.<state>` with the parameter's shape), further state files, and
-/// `manifest.json`.
+/// PyTorch's names), `state-R.safetensors` (what rank R wrote of everything else), and `manifest.json`.
 public struct Checkpoint: Sendable {
   /// Its directory.
   public let directory: String
@@ -12,8 +11,6 @@ public struct Checkpoint: Sendable {
 
   /// Parameters and states of the model.
   public static let modelFile = "model.safetensors"
-  /// What the optimizer remembers.
-  public static let optimizerFile = "optimizer.safetensors"
 
   /// How far the training was.
   public var progress: TrainingProgress { manifest.progress }
@@ -33,67 +30,53 @@ public struct Checkpoint: Sendable {
         throw CheckpointError(.damaged, "\(path) is damaged: its SHA-256 is not that of what was written")
       }
     }
-    return Checkpoint(directory: directory, manifest: manifest)
+    let checkpoint = Checkpoint(directory: directory, manifest: manifest)
+    _ = try CheckpointState(checkpoint)
+    return checkpoint
   }
 
-  /// Restores parameters, states of the model and blocks of the optimizer; all is checked before anything is touched.
-  ///
-  /// Blocks may stand for slices of the parameters, whatever number of ranks wrote them.  Their names must be those that were
-  /// written: another optimizer remembers other things.
-  public func load(into store: ParameterStore, states: [StateBlock]) throws(CheckpointError) {
-    let model = try file(Checkpoint.modelFile)
-    try Weights.check(model, against: store.layout, isStrict: true)
-    let optimizer = try file(Checkpoint.optimizerFile)
-    var wanted: Set<String> = []
-    for block in states {
-      for parameter in store.layout.parameters {
-        let name = "\(parameter.name).\(block.name)"
-        wanted.insert(name)
-        guard let entry = optimizer.tensors[name] else {
-          throw CheckpointError(
-            .unsuitable,
-            "\(optimizer.path) holds no `\(name)`: another optimizer wrote it; resume with that one, or start anew with "
-              + "model: {weights: \(directory)}")
-        }
-        guard entry.type == .float32, entry.shape == parameter.shape else {
-          throw CheckpointError(
-            .unsuitable,
-            "\(optimizer.path): `\(name)` is \(entry.type.rawValue) \(entry.shape), wanted is F32 \(parameter.shape)")
-        }
-      }
+  /// A checkpoint that somebody else has verified.
+  static func unverified(_ directory: String) throws(CheckpointError) -> Checkpoint {
+    Checkpoint(
+      directory: directory, manifest: try CheckpointManifest.read("\(directory)/\(CheckpointManifest.fileName)"))
+  }
+
+  /// Restores parameters and states of the model; all is checked before anything is touched.
+  public func load(into store: ParameterStore) throws(CheckpointError) {
+    try Weights.copy(try model(of: store.layout), into: store)
+  }
+
+  /// The model's file, which must be that of a model of this layout.
+  private func model(of layout: ParameterLayout) throws(CheckpointError) -> SafetensorsFile {
+    let model = try checkpointErrors { () throws(DataError) in
+      try SafetensorsFile.open("\(directory)/\(Checkpoint.modelFile)")
     }
-    if let other = optimizer.names.first(where: { !wanted.contains($0) }) {
-      throw CheckpointError(
+    try Weights.check(model, against: layout, isStrict: true)
+    return model
+  }
+
+  /// What is remembered beside the model.
+  public func state() throws(CheckpointError) -> CheckpointState { try CheckpointState(self) }
+
+  /// Throws unless it holds a model of this layout and exactly these tensors beside it: another optimizer or strategy
+  /// remembers other things.
+  func require(_ layout: ParameterLayout, _ wanted: [String: Shape]) throws(CheckpointError) {
+    _ = try model(of: layout)
+    let state = try state()
+    func unsuitable(_ what: String, _ name: String) -> CheckpointError {
+      let kind = name.prefix { $0 != "/" }
+      return CheckpointError(
         .unsuitable,
-        "\(optimizer.path) holds `\(other)`, which this optimizer does not remember; resume with the one that wrote it, or "
-          + "start anew with model: {weights: \(directory)}")
+        "\(directory) \(what): another \(kind) wrote it; resume with that one, or start anew with model: {weights: "
+          + "\(directory)}")
     }
-
-    try Weights.copy(model, into: store)
-    for block in states {
-      for parameter in store.layout.parameters {
-        let kept = parameter.range.clamped(to: block.range)
-        if kept.isEmpty { continue }
-        let target = block.storage.base + (kept.lowerBound - block.range.lowerBound)
-        let first = kept.lowerBound - parameter.range.lowerBound
-        try checkpointErrors { () throws(DataError) in
-          try optimizer.withBytes("\(parameter.name).\(block.name)") { bytes in
-            guard let base = bytes.baseAddress else { return }
-            UnsafeMutableRawPointer(target).copyMemory(from: base + 4 * first, byteCount: 4 * kept.count)
-          }
-        }
-      }
+    for (name, shape) in wanted.sorted(by: { $0.key < $1.key }) {
+      guard let held = state.shape(name) else { throw unsuitable("holds no `\(name)`", name) }
+      guard held == shape else { throw unsuitable("holds `\(name)` as \(held), not as \(shape)", name) }
     }
-  }
-
-  /// A further state file by its name without `.safetensors`; nil when none was written.
-  public func stateFile(_ name: String) throws(CheckpointError) -> SafetensorsFile? {
-    let name = name + ".safetensors"
-    return manifest.files.contains { $0.name == name } ? try file(name) : nil
-  }
-
-  private func file(_ name: String) throws(CheckpointError) -> SafetensorsFile {
-    try checkpointErrors { () throws(DataError) in try SafetensorsFile.open("\(directory)/\(name)") }
+    if let other = state.names.subtracting(wanted.keys).min() {
+      throw unsuitable("holds `\(other)`, which is not remembered here", other)
+    }
   }
 }
 

@@ -15,7 +15,9 @@ public struct CheckpointManifest: Codable, Sendable, Hashable {
     public let sha256: String
   }
 
-  /// The version of the layout: 1.  In this version every tensor is whole, under its own name and shape.
+  /// The version of the layout.  2: `model.safetensors` holds parameters and states whole, under PyTorch's names; what else is
+  /// remembered lies in pieces, in as many files as ranks wrote.  1: everything is whole, in `optimizer.safetensors` and
+  /// `strategy.safetensors`, without `pieces`.
   public let format: Int
   /// What the model is called.
   public let model: String
@@ -29,14 +31,18 @@ public struct CheckpointManifest: Codable, Sendable, Hashable {
   public let configuration: String
   /// All other files.
   public let files: [File]
+  /// Where the tensors beside the model's lie; nil in format 1.
+  public let pieces: [CheckpointPiece]?
 
-  /// The version this program writes, and the latest it reads.
-  public static let currentFormat = 1
+  /// The version this program writes.
+  public static let currentFormat = 2
+  /// The versions it reads.
+  static let knownFormats = 1...currentFormat
   /// The name of the file.
   public static let fileName = "manifest.json"
 
   enum CodingKeys: String, CodingKey {
-    case format, model, seed, progress, configuration, files
+    case format, model, seed, progress, configuration, files, pieces
     case parametersDigest = "parameters_digest"
   }
 
@@ -47,6 +53,7 @@ public struct CheckpointManifest: Codable, Sendable, Hashable {
       "parameters_digest": .text(parametersDigest), "configuration": .text(configuration),
       "files": .list(
         files.map { ["name": .text($0.name), "bytes": .integer($0.bytes), "sha256": .text($0.sha256)] }),
+      "pieces": .list((pieces ?? []).map { .object($0.object) }),
     ]
     // The closing "\n}" makes room for the last line.
     let body = object.lines.dropLast(2) + ",\n"
@@ -73,10 +80,10 @@ public struct CheckpointManifest: Codable, Sendable, Hashable {
       struct Version: Codable { let format: Int }
       let data = Data(text.utf8)
       let version = try JSONDecoder().decode(Version.self, from: data).format
-      guard version == currentFormat else {
+      guard knownFormats.contains(version) else {
         throw CheckpointError(
           .unsuitable,
-          "\(path) has format version \(version), this program reads \(currentFormat); use the one that wrote it")
+          "\(path) has format version \(version), this program reads up to \(currentFormat); use the one that wrote it")
       }
       manifest = try JSONDecoder().decode(CheckpointManifest.self, from: data)
     } catch let error as CheckpointError {
@@ -86,7 +93,8 @@ public struct CheckpointManifest: Codable, Sendable, Hashable {
     }
     guard manifest.progress.isSound, manifest.files.contains(where: { $0.name == Checkpoint.modelFile }),
       Set(manifest.files.map(\.name)).count == manifest.files.count,
-      manifest.files.allSatisfy({ isPlain($0.name) && $0.bytes >= 0 })
+      manifest.files.allSatisfy({ isPlain($0.name) && $0.bytes >= 0 }),
+      (manifest.pieces == nil) == (manifest.format == 1)
     else { throw damaged("what it says cannot be") }
     return manifest
   }

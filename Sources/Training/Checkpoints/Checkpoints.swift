@@ -5,8 +5,9 @@ import Tensors
 
 /// The checkpoints of a run: `step-N` directories, and the links `last` and `best` beside them.
 ///
-/// A checkpoint is written as `step-N.partial`, synced and renamed, so that whatever happens at whatever moment leaves whole
-/// ones only; older ones are removed after that.  One process at a time writes: the holder of the run's lock.
+/// A checkpoint is written as `step-N.TOKEN.partial` by as many writers as there are, synced and renamed, so that whatever
+/// happens at whatever moment leaves whole ones only; older ones are removed after that.  The token is the job's own, so
+/// that ranks of an earlier job that are still dying write elsewhere.  One process commits: the holder of the run's lock.
 public struct Checkpoints: Sendable {
   /// The folder.
   public let directory: String
@@ -20,8 +21,8 @@ public struct Checkpoints: Sendable {
     self.keep = keep
   }
 
-  /// What a checkpoint is made of.
-  public struct Contents {
+  /// What a checkpoint is about, known before its files are written.
+  public struct Head: Sendable {
     /// How far the training is.
     public var progress: TrainingProgress
     /// What the model is called.
@@ -30,25 +31,21 @@ public struct Checkpoints: Sendable {
     public var seed: Int
     /// The resolved configuration.
     public var configuration: Node
-    /// Parameters and states of the model.
-    public var store: ParameterStore
-    /// What the optimizer remembers; each block stands for all parameters.
-    public var states: [StateBlock]
-    /// What others remember.
-    public var files: [StateFile]
 
-    /// Everything a checkpoint holds; memory stays where it is until it is written.
-    public init(
-      progress: TrainingProgress, model: String, seed: Int, configuration: Node, store: ParameterStore,
-      states: [StateBlock], files: [StateFile] = []
-    ) {
+    /// Everything that a checkpoint says about itself.
+    public init(progress: TrainingProgress, model: String, seed: Int, configuration: Node) {
       self.progress = progress
       self.model = model
       self.seed = seed
       self.configuration = configuration
-      self.store = store
-      self.states = states
-      self.files = files
+    }
+
+    /// What every file says about itself.
+    var metadata: [String: String] {
+      [
+        "format": "pt", "nndist_format": "\(CheckpointManifest.currentFormat)", "model": model,
+        "step": "\(progress.step)", "epoch": "\(progress.epoch)",
+      ]
     }
   }
 
@@ -76,32 +73,76 @@ public struct Checkpoints: Sendable {
   // MARK: - Reading
 
   /// The newest checkpoint that is whole, and a line for each newer one that is not.  Each is read once to verify it.
-  public func newestValid() -> (checkpoint: Checkpoint?, warnings: [String]) {
+  ///
+  /// `setsAside` renames the damaged ones, for whoever holds the run's lock: their steps will be written again.
+  public func newestValid(setsAside: Bool = false) -> (checkpoint: Checkpoint?, warnings: [String]) {
     var warnings = Files.names(in: directory).filter { $0.hasPrefix("step-") && $0.hasSuffix(".partial") }
       .map { "\(directory)/\($0) was never finished; it is passed over" }
     for step in steps.reversed() {
       do throws(CheckpointError) { return (try Checkpoint.open(path(step)), warnings) } catch {
-        warnings.append("\(error.description); it is passed over")
+        var action = "it is passed over"
+        if setsAside, error.kind == .damaged || error.kind == .missing {
+          let aside = path(step) + ".damaged"
+          Files.remove(aside)
+          if rename(path(step), aside) == 0 { action = "it is set aside as step-\(step).damaged" }
+        }
+        warnings.append("\(error.description); \(action)")
       }
     }
     return (nil, warnings)
   }
 
+  /// A name that no other job has.
+  static func newToken() -> String { String(UInt32.random(in: 0 ... .max), radix: 16) }
+
   // MARK: - Writing
 
-  /// Writes a checkpoint, points `last` (and `best`, if it is) to it, then removes those that are too old; the best never goes.
-  /// It has reached the disk when this returns.  Errors: `unwritable`, with all earlier checkpoints as they were.
+  /// Where the files of a step are written until all are there.
+  func partial(_ step: Int, token: String) -> String { "\(path(step)).\(token).partial" }
+
+  /// Bytes that the disk has room for; nil where the system does not say.
+  var freeBytes: Int? { Files.freeBytes(at: directory) }
+
+  /// Writes a whole checkpoint at once, from one writer.
   @discardableResult
-  public func write(_ contents: Contents, isBest: Bool = false) throws(CheckpointError) -> Checkpoint {
-    let step = contents.progress.step
+  public func write(
+    _ head: Head, model: ParameterStore, parts: [CheckpointPart], isBest: Bool = false
+  ) throws(CheckpointError) -> Checkpoint {
+    let partial = partial(head.progress.step, token: "0")
+    do throws(CheckpointError) {
+      try make(partial)
+      let share = try CheckpointShare.write(parts, model: model, file: 0, metadata: head.metadata, to: partial)
+      return try commit(head, [share], partial: partial, isBest: isBest)
+    } catch {
+      Files.remove(partial)
+      throw error
+    }
+  }
+
+  /// Makes the folder that files are written to.
+  func make(_ partial: String) throws(CheckpointError) {
+    do throws(SystemFailure) { try Files.makeFolders(partial) } catch {
+      throw CheckpointError(.unwritable, error.message)
+    }
+  }
+
+  /// Turns the files of all writers into a checkpoint: writes the manifest, gives the folder its name, points `last` (and
+  /// `best`, if it is) to it, then removes those that are too old; the best never goes.  It has reached the disk when this
+  /// returns.  Errors: `unwritable`, with all earlier checkpoints as they were.
+  @discardableResult
+  func commit(
+    _ head: Head, _ shares: [CheckpointShare], partial: String, isBest: Bool
+  ) throws(CheckpointError) -> Checkpoint {
+    let step = head.progress.step
+    precondition(head.progress.isSound, "a checkpoint of \(head.progress)")
+    let manifest = CheckpointManifest(
+      format: CheckpointManifest.currentFormat, model: head.model, seed: head.seed, progress: head.progress,
+      parametersDigest: shares.compactMap(\.parametersDigest).first ?? "", configuration: head.configuration.yaml(),
+      files: shares.flatMap(\.files), pieces: shares.flatMap(\.pieces))
     let final = path(step)
-    let partial = final + ".partial"
-    do {
-      try Files.makeFolders(directory)
-      removeLeftovers()
-      try Files.makeFolders(partial)
-      let manifest = try write(contents, to: partial)
-      // A directory of this step that a run went on before, or from damaged ones, makes room.
+    do throws(SystemFailure) {
+      try Files.write(manifest.text, to: "\(partial)/\(CheckpointManifest.fileName)")
+      // A directory of this step that was found damaged, or that nobody reads any more, makes room.
       if Files.kind(of: final) != nil {
         guard rename(final, final + ".replaced") == 0 else { throw SystemFailure("rename", final) }
       }
@@ -113,54 +154,12 @@ public struct Checkpoints: Sendable {
       try Files.sync(directory)
       try Files.link("\(directory)/last", to: "step-\(step)")
       if isBest { try Files.link("\(directory)/best", to: "step-\(step)") }
-      removeOld(present: step)
-      removeLeftovers()
-      return Checkpoint(directory: final, manifest: manifest)
     } catch {
-      Files.remove(partial)
-      if let error = error as? CheckpointError { throw error }
-      throw CheckpointError(.unwritable, (error as? SystemFailure)?.message ?? "\(error)")
+      throw CheckpointError(.unwritable, error.message)
     }
-  }
-
-  private func write(_ contents: Contents, to folder: String) throws -> CheckpointManifest {
-    let layout = contents.store.layout
-    let progress = contents.progress
-    precondition(progress.isSound, "a checkpoint of \(progress)")
-    precondition(
-      contents.states.allSatisfy { $0.range == 0..<layout.parameterCount }, "a checkpoint of parts of a state")
-    let metadata = [
-      "format": "pt", "nndist_format": "\(CheckpointManifest.currentFormat)", "model": contents.model,
-      "step": "\(progress.step)", "epoch": "\(progress.epoch)",
-    ]
-    var parts: [(name: String, tensors: [SafetensorsWriter.Part])] = []
-    parts.append((Checkpoint.modelFile, Weights.parts(of: contents.store)))
-    parts.append(
-      (
-        Checkpoint.optimizerFile,
-        contents.states.flatMap { block in
-          layout.parameters.map { parameter in
-            SafetensorsWriter.Part(
-              name: "\(parameter.name).\(block.name)", shape: parameter.shape,
-              floats: block.storage.base + parameter.range.lowerBound)
-          }
-        }
-      ))
-    for file in contents.files { parts.append(("\(file.name).safetensors", file.tensors)) }
-    var files: [CheckpointManifest.File] = []
-    for part in parts {
-      let path = "\(folder)/\(part.name)"
-      let (bytes, sha256) = try checkpointErrors { () throws(DataError) in
-        let bytes = try SafetensorsWriter.write(path, metadata: metadata, tensors: part.tensors, durable: true)
-        return (bytes, try Checksum.file(path))
-      }
-      files.append(CheckpointManifest.File(name: part.name, bytes: bytes, sha256: sha256))
-    }
-    let manifest = CheckpointManifest(
-      format: CheckpointManifest.currentFormat, model: contents.model, seed: contents.seed, progress: progress,
-      parametersDigest: Digest.parameters(contents.store), configuration: contents.configuration.yaml(), files: files)
-    try Files.write(manifest.text, to: "\(folder)/\(CheckpointManifest.fileName)")
-    return manifest
+    removeOld(present: step)
+    removeLeftovers()
+    return Checkpoint(directory: final, manifest: manifest)
   }
 
   /// Removes checkpoints older than the newest `keep` up to the present one.  Renamed first, so that a half-removed one is not
@@ -173,14 +172,14 @@ public struct Checkpoints: Sendable {
     }
   }
 
-  /// Removes what interrupted writers left behind.
-  private func removeLeftovers() {
+  /// Removes what interrupted writers left behind, and copies of damaged ones whose step has been written again.
+  func removeLeftovers() {
     for name in Files.names(in: directory) {
       let path = "\(directory)/\(name)"
       if name.hasSuffix(".replaced"), Files.kind(of: String(path.dropLast(9))) == nil {
         // Interrupted between the two renames: the old one is all there is of this step.
         rename(path, String(path.dropLast(9)))
-      } else if [".partial", ".replaced", ".removed"].contains(where: name.hasSuffix) {
+      } else if [".partial", ".replaced", ".removed", ".seen"].contains(where: name.hasSuffix) {
         Files.remove(path)
       }
     }

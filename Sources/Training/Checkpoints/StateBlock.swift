@@ -1,4 +1,3 @@
-import Datasets
 import Tensors
 
 /// A named block of what an optimizer remembers, to be written or restored: scalar i belongs to scalar
@@ -20,18 +19,16 @@ public struct StateBlock {
   }
 }
 
-/// A state file beside the parameters and the optimizer's: what a strategy, a learning rule or clients remember.
-public struct StateFile {
-  /// Its name without `.safetensors`: `strategy`.
-  public let name: String
-  /// Its tensors; they stay where they are until the checkpoint is written.
-  public let tensors: [SafetensorsWriter.Part]
-
-  /// A file of a name; letters, digits, dashes and underscores, and neither `model` nor `optimizer`.
-  public init(name: String, tensors: [SafetensorsWriter.Part]) {
-    precondition(
-      CheckpointManifest.isPlain(name + ".safetensors") && name != "model" && name != "optimizer", "state file \(name)")
-    self.name = name
-    self.tensors = tensors
+extension StateBlock {
+  /// The block as parts of tensors, one a parameter: `optimizer/<parameter>.<state>` with the parameter's shape.
+  func parts(_ layout: ParameterLayout) -> [CheckpointPart] {
+    layout.parameters.compactMap { parameter in
+      let kept = parameter.range.clamped(to: range)
+      guard !kept.isEmpty else { return nil }
+      let first = kept.lowerBound - parameter.range.lowerBound
+      return CheckpointPart(
+        name: "optimizer/\(parameter.name).\(name)", shape: parameter.shape, range: first..<first + kept.count,
+        floats: storage.base + (kept.lowerBound - range.lowerBound))
+    }
   }
 }

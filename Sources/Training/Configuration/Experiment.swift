@@ -19,7 +19,7 @@ public struct Experiment: Sendable {
   /// How a batch becomes gradients.
   public let learning: any LearningRule
   /// How long and in what portions.
-  public let training: TrainingOptions
+  public internal(set) var training: TrainingOptions
   /// How parameters move.
   public let optimizer: OptimizerConfiguration
   /// Makes a rank's strategy.
@@ -106,7 +106,7 @@ public struct Experiment: Sendable {
 /// An experiment with its data and its model: what all ranks share.
 public struct PreparedExperiment: Sendable {
   /// The configuration.
-  public let experiment: Experiment
+  public private(set) var experiment: Experiment
   /// The data.
   public let dataset: Dataset
   /// The network, built for the data.
@@ -116,7 +116,7 @@ public struct PreparedExperiment: Sendable {
   /// With what it is computed.
   public let compute: Compute
   /// Every key with its value, the model's own included.
-  public let resolved: Node
+  public private(set) var resolved: Node
 
   /// Loads the data, unless some are given in their place, and builds the model.
   public init(_ experiment: Experiment, dataset given: Dataset? = nil) throws(RunError) {
@@ -162,6 +162,20 @@ public struct PreparedExperiment: Sendable {
     } catch {
       throw RunError(error)
     }
+  }
+}
+
+extension PreparedExperiment {
+  /// The same with so many logical shards in place of `ranks`: a run keeps the number that it began with, so that it goes on
+  /// with any number of ranks up to it.
+  public func fixing(shards: Int) throws(RunError) -> PreparedExperiment {
+    guard experiment.training.shards == .ranks else { return self }
+    var fixed = self
+    fixed.experiment.training.shards = .number(shards)
+    do throws(ConfigurationError) {
+      fixed.resolved = try resolved.setting("training.shards", to: "\(shards)", source: "training.shards")
+    } catch { throw RunError(error) }
+    return fixed
   }
 }
 

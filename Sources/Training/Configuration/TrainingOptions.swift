@@ -14,7 +14,7 @@ public struct TrainingOptions: Sendable {
   /// Samples of a batch, over all shards.
   public let batch: Int
   /// Logical shards.
-  public let shards: Shards
+  public internal(set) var shards: Shards
   /// Batches of an optimizer step.
   public let accumulate: Int
   /// Largest norm of the gradient; nil for no clipping.

@@ -3,16 +3,36 @@ import Configuration
 import Datasets
 import Foundation
 import Layers
-import Optimizers
-import Strategies
 import Tensors
 
-/// Writes and restores the state of a training: rank 0 touches the disk, the others learn from it how it went.
+/// Writes and restores the state of a training.  All ranks call it together, at the same steps.
+///
+/// A save copies what this rank writes, and goes on: a thread of its own writes the copy.  Once the sums of a step say that
+/// no rank is busy, rank 0 commits, again on a thread of its own, and the step after that knows how it went.
 final class CheckpointKeeper {
   private let prepared: PreparedExperiment
-  private var checkpoints: Checkpoints?
   private let communicator: any Communicator
+  private var folder: Folder?
+  private var phase = Phase.idle
   private var savedStep: Int?
+  private let snapshot = Snapshot()
+
+  /// Where checkpoints lie, as the ranks see it.
+  private struct Folder {
+    let checkpoints: Checkpoints
+    /// Names this job's unfinished checkpoints.
+    let token: String
+    /// Ranks that do not see it: rank 0 writes and reads for them.
+    let blind: [Bool]
+    let shares: CheckpointShares
+  }
+
+  private enum Phase {
+    case idle
+    case writing(Checkpoints.Head, isBest: Bool, BackgroundTask<Result<CheckpointShare, CheckpointError>>)
+    /// The task is rank 0's.
+    case committing(step: Int, BackgroundTask<CheckpointError?>?)
+  }
 
   /// Keeps nothing until it is told where.
   init(_ prepared: PreparedExperiment, _ communicator: any Communicator) {
@@ -20,141 +40,214 @@ final class CheckpointKeeper {
     self.communicator = communicator
   }
 
-  /// Keeps checkpoints in the directory of a run; only rank 0 has one.
-  func keep(in directory: RunDirectory?) {
-    checkpoints = directory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
+  // MARK: Where
+
+  /// Keeps checkpoints in the directory of a run, which is rank 0's, and makes room for them in memory.  Refuses a disk without
+  /// room for one.
+  func keep(in directory: RunDirectory?, _ trainer: any ModelTrainer) throws(RunError) {
+    do {
+      let mine = directory.map { "\(Files.absolute($0.checkpointsPath))\n\(Checkpoints.newToken())" } ?? ""
+      let lines = String(decoding: try Agreement.exchange(Array(mine.utf8), communicator)[0], as: UTF8.self)
+        .split(separator: "\n").map(String.init)
+      guard lines.count == 2 else { return folder = nil }
+      let checkpoints = Checkpoints(lines[0], keep: prepared.experiment.checkpoint.keep)
+      let mark = "\(lines[0])/\(lines[1]).seen"
+      try Agreement.together(communicator) { () throws(RunError) in
+        guard communicator.rank == 0 else { return }
+        checkpoints.removeLeftovers()
+        do throws(SystemFailure) { try Files.write("", to: mark) } catch { throw RunError(error) }
+      }
+      let blind = try Agreement.exchange([Files.isFile(mark) ? 0 : 1], communicator).map { $0 == [1] }
+      if communicator.rank == 0 { Files.remove(mark) }
+      let shares = try CheckpointShares(trainer.parts, model: trainer.store, communicator)
+      folder = Folder(checkpoints: checkpoints, token: lines[1], blind: blind, shares: shares)
+      try requireDisk()
+      if !blind[communicator.rank] { _ = take(shares.own(trainer.parts), trainer) }
+    } catch { throw RunError(error) }
   }
 
-  /// Writes a checkpoint, unless this step has one already.  Parameters that are not finite never replace good ones.
+  /// Ranks that rank 0 writes for.
+  var blindRanks: [Int] { folder?.blind.indices.filter { folder?.blind[$0] == true } ?? [] }
+
+  private func requireDisk() throws(RunError) {
+    try Agreement.together(communicator) { () throws(RunError) in
+      guard communicator.rank == 0, let folder, let free = folder.checkpoints.freeBytes else { return }
+      // Headers and the manifest are small beside what is counted.
+      let needed = folder.shares.bytes + 1 << 16
+      func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e5).rounded(.up) / 10) MB" }
+      guard needed > free else { return }
+      throw RunError(
+        .refused,
+        "a checkpoint needs \(megabytes(needed)), and the disk of \(folder.checkpoints.directory) has room for "
+          + "\(megabytes(free)); free some space or choose another --run")
+    }
+  }
+
+  private func take(
+    _ parts: [CheckpointPart], _ trainer: any ModelTrainer
+  ) -> (parts: [CheckpointPart], model: ParameterStore?) {
+    snapshot.take(parts, model: communicator.rank == 0 ? trainer.store : nil)
+  }
+
+  // MARK: Saving
+
+  /// Whether a checkpoint is under way; the same on all ranks.
+  var isSaving: Bool { if case .idle = phase { false } else { true } }
+
+  /// Whether this rank is still writing.
+  var isBusy: Bool {
+    switch phase {
+    case .idle: false
+    case .writing(_, _, let task): !task.isDone
+    case .committing(_, let task): !(task?.isDone ?? true)
+    }
+  }
+
+  /// Begins a checkpoint, unless this step has one already; waits for the one before.  Parameters that are not finite never
+  /// replace good ones.
   func save(_ progress: TrainingProgress, _ trainer: any ModelTrainer, isBest: Bool = false) throws(RunError) {
-    let store = trainer.store
-    guard savedStep != progress.step else { return }
-    guard Reductions.squares(store.parameters.base, store.parameters.count).isFinite else {
+    guard let folder, savedStep != progress.step else { return }
+    guard Reductions.squares(trainer.store.parameters.base, trainer.store.parameters.count).isFinite else {
       throw RunError(
         .diverged, "the parameters after step \(progress.step) are not finite; the checkpoints before are kept")
     }
+    try settle()
+    try requireDisk()
     savedStep = progress.step
-    let (optimizer, memory) = try slices(trainer)
-    let states = try StateTransfer.collect(optimizer, communicator)
-    let files = try StateTransfer.collect(memory, communicator)
-    try Agreement.together(communicator) { () throws(RunError) in
-      guard let checkpoints else { return }
+    let own = folder.shares.own(trainer.parts)
+    let theirs = try PartTransfer.collect(own, blind: folder.blind, communicator)
+    let isBlind = folder.blind[communicator.rank]
+    let copy = take(isBlind ? [] : own, trainer)
+    let head = Checkpoints.Head(
+      progress: progress, model: prepared.model.name, seed: Int(prepared.experiment.seed),
+      configuration: prepared.resolved)
+    let partial = folder.checkpoints.partial(progress.step, token: folder.token)
+    let (rank, checkpoints, snapshot) = (communicator.rank, folder.checkpoints, snapshot)
+    let task = try BackgroundTask { () -> Result<CheckpointShare, CheckpointError> in
+      defer { withExtendedLifetime((snapshot, theirs.room)) {} }
       do throws(CheckpointError) {
-        _ = try checkpoints.write(
-          Checkpoints.Contents(
-            progress: progress, model: prepared.model.name, seed: Int(prepared.experiment.seed),
-            configuration: prepared.resolved, store: store,
-            states: states.map { StateBlock(name: $0.key, storage: $0.storage) },
-            files: files.isEmpty ? [] : [strategyFile(files)]),
-          isBest: isBest)
-      } catch { throw RunError(error) }
+        guard !isBlind else { return .success(CheckpointShare.empty) }
+        try checkpoints.make(partial)
+        return .success(
+          try CheckpointShare.write(
+            copy.parts + theirs.parts, model: copy.model, file: rank, metadata: head.metadata, to: partial))
+      } catch { return .failure(error) }
+    }
+    phase = .writing(head, isBest: isBest, task)
+  }
+
+  /// Takes the next step of the checkpoint under way, which no rank is busy with.
+  func advance() throws(RunError) {
+    switch phase {
+    case .idle: return
+    case .writing(let head, let isBest, let task):
+      phase = .idle
+      guard let folder else { return }
+      let partial = folder.checkpoints.partial(head.progress.step, token: folder.token)
+      var shares: [CheckpointShare] = []
+      do throws(RunError) {
+        let share = try Agreement.together(communicator) { () throws(RunError) in
+          do throws(CheckpointError) { return try task.wait().get() } catch { throw RunError(error) }
+        }
+        shares = try CheckpointShare.gather(share, communicator)
+      } catch {
+        if communicator.rank == 0 { Files.remove(partial) }
+        throw error
+      }
+      var commit: BackgroundTask<CheckpointError?>?
+      if communicator.rank == 0 {
+        let checkpoints = folder.checkpoints
+        commit = try BackgroundTask { [shares] () -> CheckpointError? in
+          do throws(CheckpointError) {
+            try checkpoints.commit(head, shares, partial: partial, isBest: isBest)
+            return nil
+          } catch {
+            Files.remove(partial)
+            return error
+          }
+        }
+      }
+      phase = .committing(step: head.progress.step, commit)
+    case .committing(_, let task):
+      phase = .idle
+      try Agreement.together(communicator) { () throws(RunError) in
+        if let error = task?.wait() { throw RunError(error) }
+      }
     }
   }
 
-  /// Restores the newest whole checkpoint into rank 0's store and into what every rank remembers, and tells all ranks how far
+  /// Waits until the checkpoint under way has reached the disk.
+  func settle() throws(RunError) {
+    while isSaving { try advance() }
+  }
+
+  // MARK: Restoring
+
+  /// Restores the newest whole checkpoint into rank 0's model and into what every rank remembers, and tells all ranks how far
   /// it was: nil where there is none.  Also says what was noticed on the way.
   func restore(_ trainer: any ModelTrainer) throws(RunError) -> (progress: TrainingProgress?, notes: [String]) {
-    var progress: TrainingProgress?
     var notes: [String] = []
-    let (optimizer, memory) = try slices(trainer)
-    let states = try StateTransfer.room(for: optimizer, communicator)
-    let files = try StateTransfer.room(for: memory, communicator)
-    try Agreement.together(communicator) { () throws(RunError) in
-      guard let checkpoints else { return }
-      let newest = checkpoints.newestValid()
+    let found = try Agreement.together(communicator) { () throws(RunError) -> Checkpoint? in
+      guard communicator.rank == 0, let folder else { return nil }
+      let newest = folder.checkpoints.newestValid(setsAside: true)
       notes = newest.warnings
-      guard let checkpoint = newest.checkpoint else {
-        return notes.append("no usable checkpoint: training starts from the beginning")
-      }
-      do throws(CheckpointError) {
-        try checkpoint.load(
-          into: trainer.store, states: states.map { StateBlock(name: $0.key, storage: $0.storage) })
-        try load(files, from: checkpoint)
-      } catch { throw RunError(error) }
-      progress = checkpoint.progress
-      let before = try? Node.parse(checkpoint.manifest.configuration, file: CheckpointManifest.fileName)
-      let changed = before.map { differences($0, prepared.resolved).filter(CheckpointKeeper.matters) } ?? []
+      if newest.checkpoint == nil { notes.append("no usable checkpoint: training starts from the beginning") }
+      return newest.checkpoint
+    }
+    guard let progress = try restore(trainer, from: found) else { return (nil, notes) }
+    savedStep = progress.step
+    if let found, let before = try? Node.parse(found.manifest.configuration, file: CheckpointManifest.fileName) {
+      let changed = ConfigurationChanges.mattering(before, prepared.resolved)
       if !changed.isEmpty {
         notes.append(
           "goes on with another \(changed.joined(separator: ", ")) than it began with: a run of this configuration alone "
             + "comes to another result")
       }
     }
-    do {
-      let mine = try progress.map { [UInt8](try JSONEncoder().encode($0)) } ?? []
-      let root = try Agreement.exchange(mine, communicator)[0]
-      progress = root.isEmpty ? nil : try JSONDecoder().decode(TrainingProgress.self, from: Data(root))
-    } catch { throw RunError(error) }
-    savedStep = progress?.step
-    if progress != nil {
-      try StateTransfer.spread(states, into: optimizer, communicator)
-      try StateTransfer.spread(files, into: memory, communicator)
-    }
     return (progress, notes)
   }
 
-  /// Dotted keys whose values differ between two configurations, in order.
-  private func differences(_ old: Node, _ new: Node, below prefix: String = "") -> [String] {
-    guard let before = old.entries, let after = new.entries else { return old == new ? [] : [prefix] }
-    var keys = after.map(\.key)
-    keys += before.map(\.key).filter { !keys.contains($0) }
-    return keys.flatMap { key -> [String] in
-      let path = prefix.isEmpty ? key : "\(prefix).\(key)"
-      guard let old = old[key], let new = new[key] else { return [path] }
-      return differences(old, new, below: path)
+  /// Restores a checkpoint that rank 0 has opened, wherever it lies; nil everywhere where rank 0 has none.
+  func restore(_ trainer: any ModelTrainer, from found: Checkpoint?) throws(RunError) -> TrainingProgress? {
+    let place: String
+    let progress: TrainingProgress
+    do {
+      let mine = try found.map { [UInt8](try JSONEncoder().encode($0.progress)) } ?? []
+      let path = found.map { Array(Files.absolute($0.directory).utf8) } ?? []
+      let root = try Agreement.exchange(mine, communicator)[0]
+      place = String(decoding: try Agreement.exchange(path, communicator)[0], as: UTF8.self)
+      if root.isEmpty { return nil }
+      progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(root))
+    } catch { throw RunError(error) }
+
+    let parts = trainer.parts
+    let shares = try CheckpointShares(parts, model: trainer.store, communicator)
+    try Agreement.together(communicator) { () throws(RunError) in
+      guard let found else { return }
+      do throws(CheckpointError) {
+        try found.require(trainer.store.layout, shares.tensors)
+        try found.load(into: trainer.store)
+      } catch { throw RunError(error) }
     }
-  }
-
-  /// Whether a key has a part in the result.
-  private static func matters(_ key: String) -> Bool {
-    key != "name" && key != "compute.threads" && key != "training.bucket" && key != "training.overlap"
-      && !key.hasPrefix("checkpoint")
-  }
-
-  // MARK: What is remembered beside the model
-
-  /// What this rank holds of the update rule's memory and of the strategy's.
-  private func slices(_ trainer: any ModelTrainer) throws(RunError) -> (
-    optimizer: [StateTransfer.Slice], memory: [StateTransfer.Slice]
-  ) {
-    (
-      trainer.optimizerStates.map { .init(key: $0.name, range: $0.range, storage: $0.storage) },
-      trainer.memory.map { .init(key: $0.key, range: 0..<$0.storage.count, storage: $0.storage) }
-    )
-  }
-
-  private static let strategyFileName = "strategy"
-
-  private func strategyFile(_ blocks: [StateTransfer.Slice]) -> StateFile {
-    StateFile(
-      name: CheckpointKeeper.strategyFileName,
-      tensors: blocks.map {
-        SafetensorsWriter.Part(name: $0.key, shape: [$0.storage.count], floats: $0.storage.base)
-      })
-  }
-
-  /// Reads the strategy's memory; it must be the present strategy's.
-  private func load(_ blocks: [StateTransfer.Slice], from checkpoint: Checkpoint) throws(CheckpointError) {
-    let file = try checkpoint.stateFile(CheckpointKeeper.strategyFileName)
-    let known = Set(file?.names ?? [])
-    guard known == Set(blocks.map(\.key)) else {
-      throw CheckpointError(
-        .unsuitable,
-        "\(checkpoint.directory) was written by another strategy; resume with that one, or start anew with model: "
-          + "{weights: \(checkpoint.directory)}")
-    }
-    guard let file else { return }
-    for block in blocks {
-      guard let entry = file.tensors[block.key], entry.type == .float32, entry.shape == [block.storage.count] else {
-        throw CheckpointError(
-          .unsuitable, "\(file.path): `\(block.key)` is not \(block.storage.count) numbers of the present strategy's")
-      }
-      try checkpointErrors { () throws(DataError) in
-        try file.withBytes(block.key) { bytes in
-          guard let base = bytes.baseAddress else { return }
-          UnsafeMutableRawPointer(block.storage.base).copyMemory(from: base, byteCount: bytes.count)
+    let isBlind = !Files.isFile("\(place)/\(CheckpointManifest.fileName)")
+    let blind: [Bool]
+    do throws(CommunicationError) {
+      blind = try Agreement.exchange([isBlind ? 1 : 0], communicator).map { $0 == [1] }
+    } catch { throw RunError(error) }
+    try Agreement.together(communicator) { () throws(RunError) in
+      guard !isBlind else { return }
+      do throws(CheckpointError) {
+        let state = try Checkpoint.unverified(place).state()
+        for part in parts {
+          try state.read(part.name, part.range, into: UnsafeMutablePointer(mutating: part.floats))
         }
-      }
+      } catch { throw RunError(error) }
     }
+    var failure: CheckpointError?
+    try PartTransfer.deliver(parts, blind: blind, communicator) { name, range, target in
+      do throws(CheckpointError) { try found?.state().read(name, range, into: target) } catch { failure = error }
+    }
+    try Agreement.together(communicator) { () throws(RunError) in if let failure { throw RunError(failure) } }
+    return progress
   }
 }

@@ -2,7 +2,8 @@ import Tensors
 
 /// The layout of a gradient block: gradients, statistics that move the model's states, and a tail of sums that ride along.
 ///
-/// The tail makes the loss, the count of correct samples and the wish to stop known to all ranks without a message more.
+/// The tail makes the loss, the count of correct samples, the wish to stop and how far a checkpoint is known to all ranks
+/// without a message more.
 struct GradientBlock {
   /// Scalars of the block.
   let count: Int
@@ -12,12 +13,15 @@ struct GradientBlock {
   let correct: Int
   /// Above zero once any rank was asked to stop.
   let stop: Int
+  /// Above zero while any rank writes a checkpoint.
+  let busy: Int
 
   init(_ layout: ParameterLayout) {
     loss = layout.gradientCount
     correct = loss + 1
     stop = loss + 2
-    count = loss + 3
+    busy = loss + 3
+    count = loss + 4
   }
 
   /// A block of zeros.

@@ -43,6 +43,8 @@ struct StepMoment {
   let learningRate: Double
   /// Whether this rank was asked to stop.
   let stop: Bool
+  /// Whether this rank is writing a checkpoint.
+  let busy: Bool
 }
 
 /// Sums over all samples of a step, the same on all ranks.
@@ -53,12 +55,15 @@ struct StepSums {
   let correct: Double
   /// Whether any rank was asked to stop.
   let stop: Bool
+  /// Whether any rank is writing a checkpoint.
+  let busy: Bool
 
   /// The tail of a summed block.
   init(_ sum: Storage, _ block: GradientBlock) {
     loss = Double(sum.base[block.loss])
     correct = Double(sum.base[block.correct])
     stop = sum.base[block.stop] > 0
+    busy = sum.base[block.busy] > 0
   }
 
   /// Throws, on all ranks alike, where the loss is not finite.

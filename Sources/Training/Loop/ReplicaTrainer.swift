@@ -84,7 +84,8 @@ final class ReplicaTrainer: ModelTrainer {
     try strategy.beginStep(moment.index)
     let step = Worker.Step(
       store: store, replicas: replicas, firstReplica: plan.shards.lowerBound, version: version, seed: experiment.seed,
-      epoch: UInt64(moment.epoch), batches: moment.batches, samples: moment.samples, stop: moment.stop)
+      epoch: UInt64(moment.epoch), batches: moment.batches, samples: moment.samples, stop: moment.stop,
+      busy: moment.busy)
     let (strategy, blocks) = (strategy, shards.blocks)
     try shards.compute(
       step, ready: { (_) throws(CommunicationError) in }, poll: { () throws(CommunicationError) in try strategy.poll() }

@@ -125,10 +125,15 @@ public final class TrainingLoop {
   /// Keeps the run's checkpoints in a directory, which is rank 0's; with `resume` continues from the newest whole one.  All
   /// ranks call it together, before `run`.
   public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
-    keeper.keep(in: directory)
+    try keeper.keep(in: directory, trainer)
+    if case let blind = keeper.blindRanks, !blind.isEmpty {
+      notes.append(
+        "ranks \(blind.map(String.init).joined(separator: ", ")) do not see the run directory: rank 0 writes their part of "
+          + "checkpoints")
+    }
     guard resume else { return }
     let restored = try keeper.restore(trainer)
-    notes = restored.notes
+    notes += restored.notes
     guard let progress = restored.progress else { return }
     let shards = schedule.sampler.shards
     if let before = progress.counters["shards"], before != Double(shards) {
@@ -152,7 +157,10 @@ public final class TrainingLoop {
       observe { $0.ended() }
       return summary
     } catch {
-      throw RunError(error)
+      let error = RunError(error)
+      // What all ranks end with leaves the checkpoint under way whole.
+      if error.code == .diverged { try? keeper.settle() }
+      throw error
     }
   }
 
@@ -171,6 +179,7 @@ public final class TrainingLoop {
         isStopping = try judge(results)
       }
       if isLast || isStopping || isStopRequested || isCheckpointDue { try save() }
+      if isLast || isStopping || isStopRequested { try keeper.settle() }
       if isStopRequested, !isLast, !isStopping {
         throw RunError(
           .stopped, "stopped by a signal after step \(progress.step); the state is saved, --resume continues")
@@ -191,7 +200,8 @@ public final class TrainingLoop {
     let sums = try trainer.step(
       StepMoment(
         index: index, epoch: epoch, batches: schedule.batches(index).count, samples: samples,
-        learningRate: learningRate, stop: StopSignal.number != nil))
+        learningRate: learningRate, stop: StopSignal.number != nil, busy: keeper.isBusy))
+    if keeper.isSaving, !sums.busy { try keeper.advance() }
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
     progress.samples += samples

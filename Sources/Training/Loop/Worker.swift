@@ -40,6 +40,7 @@ final class Worker {
     /// Samples of the whole step, of all shards.
     let samples: Int
     let stop: Bool
+    let busy: Bool
 
     /// The weights of a shard, and the samples that its gradient is a mean over.
     func model(of shard: Int) -> (store: ParameterStore, samples: Int) {
@@ -174,6 +175,7 @@ final class Worker {
     if !isFilled {
       leaf.clear()
       leaf.base[block.stop] = step.stop ? 1 : 0
+      leaf.base[block.busy] = step.busy ? 1 : 0
     }
     if !isPolled {
       do throws(CommunicationError) { try poll(Int.max) { complete($0) } } catch { throw RunError(error) }
@@ -186,6 +188,7 @@ final class Worker {
     target.base[block.loss] = Float(executor.metric(0) / terms)
     target.base[block.correct] = executor.plan.metricCount > 1 ? Float(executor.metric(1)) : 0
     target.base[block.stop] = step.stop ? 1 : 0
+    target.base[block.busy] = step.busy ? 1 : 0
   }
 
   private func inputs(_ batch: Batch, _ shard: Int, _ step: Step, gradients: Storage) -> Executor.Inputs {

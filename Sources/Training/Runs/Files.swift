@@ -27,6 +27,14 @@ enum Files {
     path.split(separator: "/").last.map(String.init) ?? path
   }
 
+  /// A path that means the same from any working folder.
+  static func absolute(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return "\(String(cString: folder))/\(path)"
+  }
+
   /// What a path names; symbolic links are followed.
   static func kind(of path: String) -> mode_t? {
     var information = stat()
@@ -40,6 +48,14 @@ enum Files {
   static func size(of path: String) -> Int? {
     var information = stat()
     return stat(path, &information) == 0 ? Int(information.st_size) : nil
+  }
+
+  /// Bytes that a disk has room for, as far as this user may take it; nil where the system does not say.
+  static func freeBytes(at path: String) -> Int? {
+    var information = statvfs()
+    guard statvfs(path, &information) == 0 else { return nil }
+    return Int(
+      clamping: UInt64(information.f_bavail).multipliedReportingOverflow(by: UInt64(information.f_frsize)).partialValue)
   }
 
   /// Names in a folder, sorted; empty when it cannot be read.

@@ -67,6 +67,12 @@ extension RunDirectory {
     do { return try Node.load("\(path)/config.yaml") } catch { throw RunError(error) }
   }
 
+  /// The logical shards of a run that was begun in a folder; nil where none was.
+  public static func shards(at path: String) -> Int? {
+    guard let node = try? Node.load("\(path)/config.yaml"), let shards = node["training"]?["shards"] else { return nil }
+    return Int(shards.yamlOnOneLine())
+  }
+
   /// Opens `metrics.jsonl`, without the lines beyond the step or round that the run goes on from; nil begins anew.
   public func metrics(resumingAfter counter: MetricsLog.Counter? = nil) throws(RunError) -> MetricsLog {
     try MetricsLog("\(path)/metrics.jsonl", resumingAfter: counter)
