@@ -65,13 +65,13 @@ struct FullDiskTests {
     let undisturbed = try tool.run("simulate", "a.yaml", "--ranks", "2", "--json")
     // A file takes the room that the second checkpoint needs.
     let script = """
-      mkdir disk/run && head -c 300000 /dev/zero > disk/other
+      mkdir disk/run && head -c 700000 /dev/zero > disk/other
       '\(nndist)' simulate a.yaml --ranks 2 --run disk/run --json --quiet
       echo "exit $?"
       rm disk/other
       exec '\(nndist)' simulate a.yaml --ranks 1 --run disk/run --resume --json --quiet
       """
-    guard let result = try onDisk(tool, kilobytes: 600, script) else { return }
+    guard let result = try onDisk(tool, kilobytes: 1100, script) else { return }
     result.expectSuccess()
     #expect(result.outputLines.contains("exit 9"))
     #expect(result.digest == undisturbed.digest)

@@ -2,8 +2,7 @@ import Communication
 import Foundation
 import Tensors
 import Testing
-
-@testable import Training
+import Training
 
 @Suite("Ranks share the work of a checkpoint")
 struct CheckpointSharesTests {

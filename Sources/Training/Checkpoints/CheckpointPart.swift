@@ -58,7 +58,7 @@ public struct CheckpointPiece: Codable, Sendable, Hashable {
   /// Whether it holds all of the tensor.
   var isWhole: Bool { first == 0 && count == shape.reduce(1, *) }
 
-  init(_ part: CheckpointPart, in file: String) {
+  package init(_ part: CheckpointPart, in file: String) {
     name = part.name
     shape = part.shape.dimensions
     first = part.range.lowerBound

@@ -6,11 +6,11 @@ import Tensors
 /// Which rank writes what of a checkpoint.
 ///
 /// What every rank has is cut evenly, less for rank 0, which writes the model; what only one rank has is its own.
-struct CheckpointShares {
+package struct CheckpointShares {
   /// Tensors of all ranks by name, with their shapes.
-  let tensors: [String: Shape]
+  package let tensors: [String: Shape]
   /// Bytes that all ranks write, the model's among them.
-  let bytes: Int
+  package let bytes: Int
   /// Names that every rank has whole.
   private let common: Set<String>
   /// The scalars of all common tensors, one after the other in order of names, that this rank writes.
@@ -18,7 +18,7 @@ struct CheckpointShares {
   private let rank: Int
 
   /// Works it out from what each rank holds.  Collective.
-  init(_ parts: [CheckpointPart], model: ParameterStore, _ communicator: any Communicator) throws(RunError) {
+  package init(_ parts: [CheckpointPart], model: ParameterStore, _ communicator: any Communicator) throws(RunError) {
     rank = communicator.rank
     let (tensors, common): ([String: Shape], Set<String>)
     do {
@@ -43,7 +43,7 @@ struct CheckpointShares {
   }
 
   /// The parts that this rank writes of those it has.
-  func own(_ parts: [CheckpointPart]) -> [CheckpointPart] {
+  package func own(_ parts: [CheckpointPart]) -> [CheckpointPart] {
     var kept = parts.filter { !common.contains($0.name) }
     var start = 0
     for part in parts.filter({ common.contains($0.name) }).sorted(by: { $0.name < $1.name }) {

@@ -5,9 +5,9 @@ import Tensors
 /// Brings parts of ranks that do not see the run directory to rank 0, which writes them, and back.
 ///
 /// Cost: such a part travels once; all ranks exchange a line about each.
-enum PartTransfer {
+package enum PartTransfer {
   /// On rank 0: the parts of all ranks that do not see the directory, in memory of `room`.  Collective.
-  static func collect(
+  package static func collect(
     _ parts: [CheckpointPart], blind: [Bool], _ communicator: any Communicator
   ) throws(RunError) -> (parts: [CheckpointPart], room: [Storage]) {
     var received: [CheckpointPart] = []
@@ -25,7 +25,7 @@ enum PartTransfer {
   }
 
   /// Fills the parts of ranks that do not see the directory with what rank 0 reads.  Collective.
-  static func deliver(
+  package static func deliver(
     _ parts: [CheckpointPart], blind: [Bool], _ communicator: any Communicator,
     read: (_ name: String, _ range: Range<Int>, _ target: UnsafeMutablePointer<Float>) -> Void
   ) throws(RunError) {
