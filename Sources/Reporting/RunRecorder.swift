@@ -1,3 +1,4 @@
+import Foundation
 import Training
 
 /// Writes what happens to the run directory: `metrics.jsonl` and `log.txt`.
@@ -50,6 +51,13 @@ public final class RunRecorder: TrainingObserver {
     write(line)
     let accuracy = record.accuracy.map { ", accuracy \($0)" } ?? ""
     log.write("step \(record.step): \(record.set) loss \(record.loss)\(accuracy)")
+  }
+
+  /// A line of the log.
+  public func saved(_ record: CheckpointRecord) {
+    log.write(
+      "step \(record.step): checkpoint of \(Numerals.bytes(record.bytes)), on the disk after "
+        + String(format: "%.3f s; training stood still for %.4f s", record.seconds, record.stalledSeconds))
   }
 
   /// A line of the log.

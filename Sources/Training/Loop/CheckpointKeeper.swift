@@ -16,6 +16,10 @@ final class CheckpointKeeper {
   private var phase = Phase.idle
   private var savedStep: Int?
   private let snapshot = Snapshot()
+  /// Seconds that training stood still for checkpoints.
+  private(set) var stalledSeconds = 0.0
+  /// Told of each checkpoint that has reached the disk.
+  var saved: (CheckpointRecord) -> Void = { _ in }
 
   /// Where checkpoints lie, as the ranks see it.
   private struct Folder {
@@ -31,8 +35,10 @@ final class CheckpointKeeper {
     case idle
     case writing(Checkpoints.Head, isBest: Bool, BackgroundTask<Result<CheckpointShare, CheckpointError>>)
     /// The task is rank 0's.
-    case committing(step: Int, BackgroundTask<CheckpointError?>?)
+    case committing(BackgroundTask<CheckpointError?>?)
   }
+  private var record = CheckpointRecord(step: 0, bytes: 0, stalledSeconds: 0, seconds: 0)
+  private var began = 0.0
 
   /// Keeps nothing until it is told where.
   init(_ prepared: PreparedExperiment, _ communicator: any Communicator) {
@@ -99,7 +105,7 @@ final class CheckpointKeeper {
     switch phase {
     case .idle: false
     case .writing(_, _, let task): !task.isDone
-    case .committing(_, let task): !(task?.isDone ?? true)
+    case .committing(let task): !(task?.isDone ?? true)
     }
   }
 
@@ -112,6 +118,9 @@ final class CheckpointKeeper {
         .diverged, "the parameters after step \(progress.step) are not finite; the checkpoints before are kept")
     }
     try settle()
+    began = monotonicSeconds()
+    defer { stall(since: began) }
+    record = CheckpointRecord(step: progress.step, bytes: folder.shares.bytes, stalledSeconds: 0, seconds: 0)
     try requireDisk()
     savedStep = progress.step
     let own = folder.shares.own(trainer.parts)
@@ -136,8 +145,23 @@ final class CheckpointKeeper {
     phase = .writing(head, isBest: isBest, task)
   }
 
+  private func stall(since start: Double) {
+    let seconds = monotonicSeconds() - start
+    record.stalledSeconds += seconds
+    stalledSeconds += seconds
+  }
+
   /// Takes the next step of the checkpoint under way, which no rank is busy with.
   func advance() throws(RunError) {
+    let start = monotonicSeconds()
+    try proceed()
+    if isSaving { return stall(since: start) }
+    stall(since: start)
+    record.seconds = monotonicSeconds() - began
+    saved(record)
+  }
+
+  private func proceed() throws(RunError) {
     switch phase {
     case .idle: return
     case .writing(let head, let isBest, let task):
@@ -167,8 +191,8 @@ final class CheckpointKeeper {
           }
         }
       }
-      phase = .committing(step: head.progress.step, commit)
-    case .committing(_, let task):
+      phase = .committing(commit)
+    case .committing(let task):
       phase = .idle
       try Agreement.together(communicator) { () throws(RunError) in
         if let error = task?.wait() { throw RunError(error) }

@@ -126,6 +126,7 @@ public final class TrainingLoop {
   /// ranks call it together, before `run`.
   public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
     try keeper.keep(in: directory, trainer)
+    keeper.saved = { [unowned self] record in observe { $0.saved(record) } }
     if case let blind = keeper.blindRanks, !blind.isEmpty {
       notes.append(
         "ranks \(blind.map(String.init).joined(separator: ", ")) do not see the run directory: rank 0 writes their part of "
@@ -317,7 +318,8 @@ public final class TrainingLoop {
       seconds: progress.seconds, loss: test?.loss, accuracy: test?.accuracy,
       parameters: store.layout.parameterCount, parametersDigest: Digest.parameters(store), strategy: trainer.name,
       bytesSent: counts.map { Int($0[0]) }, messagesSent: counts.map { Int($0[1]) }, buckets: buckets,
-      wireBytes: Int(counts.reduce(0) { $0 + $1[3] }), peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))
+      wireBytes: Int(counts.reduce(0) { $0 + $1[3] }), stalledSeconds: keeper.stalledSeconds,
+      peakMemoryBytes: Int(counts.map { $0[2] }.max() ?? 0))
   }
 
   private func gatherCounts(_ mine: [Int64]) throws -> [[Int64]] {

@@ -40,6 +40,18 @@ public struct EvaluationRecord: Sendable {
   public var seconds: Double
 }
 
+/// A checkpoint that has reached the disk.
+public struct CheckpointRecord: Sendable {
+  /// Steps done.
+  public var step: Int
+  /// Bytes of tensors, of all ranks.
+  public var bytes: Int
+  /// Seconds that training stood still for it.
+  public var stalledSeconds: Double
+  /// Seconds from its beginning until it was whole on the disk.
+  public var seconds: Double
+}
+
 /// Follows a run: progress, metrics, logs.  Called on the thread of its rank; only rank 0 has observers.
 public protocol TrainingObserver: AnyObject {
   /// Training begins or continues.
@@ -48,6 +60,8 @@ public protocol TrainingObserver: AnyObject {
   func stepEnded(_ record: StepRecord)
   /// The model was evaluated.
   func evaluated(_ record: EvaluationRecord)
+  /// A checkpoint has reached the disk.
+  func saved(_ record: CheckpointRecord)
   /// Something worth a line happened.
   func noted(_ line: String)
   /// The run is over.
@@ -61,6 +75,8 @@ extension TrainingObserver {
   public func stepEnded(_ record: StepRecord) {}
   /// Nothing to do.
   public func evaluated(_ record: EvaluationRecord) {}
+  /// Nothing to do.
+  public func saved(_ record: CheckpointRecord) {}
   /// Nothing to do.
   public func noted(_ line: String) {}
   /// Nothing to do.

@@ -28,6 +28,8 @@ public struct TrainingSummary: Sendable {
   public var buckets: [BucketTraffic]
   /// Bytes that the transport moved for all ranks, whatever they were for; 0 in shared memory.
   public var wireBytes: Int
+  /// Seconds that training stood still for checkpoints, beside `seconds`.
+  public var stalledSeconds: Double
   /// Most memory of any rank's process.
   public var peakMemoryBytes: Int
 }
@@ -54,7 +56,8 @@ extension TrainingSummary {
         buckets.map {
           .object(["bytes_sent": .integers($0.bytesSent), "messages_sent": .integers($0.messagesSent)])
         }),
-      "wire_bytes": .integer(wireBytes), "peak_memory_bytes": .integer(peakMemoryBytes), "run": .text(run),
+      "wire_bytes": .integer(wireBytes), "checkpoint_seconds": .number(stalledSeconds),
+      "peak_memory_bytes": .integer(peakMemoryBytes), "run": .text(run),
     ]
   }
 }
