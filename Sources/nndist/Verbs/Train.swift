@@ -19,6 +19,9 @@ enum Train: Verb {
       return .done
     }
     return try withMPI { (communicator) throws(RunError) in
+      // Another binary may give other bits.
+      let binary = try Agreement.together(communicator) { () throws(RunError) in try ProgramIdentity.binary() }
+      try Agreement.require("another nndist", binary, "start the same program on all machines", communicator)
       let (run, prepared) = try Agreement.together(communicator) { () throws(RunError) in
         let experiment = try ConfigurationLoading.load(arguments.positional[0], arguments)
         return (
