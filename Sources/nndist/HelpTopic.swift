@@ -51,7 +51,7 @@ struct HelpTopic: Sendable {
     case .data: "data are missing, damaged or of another shape"
     case .checkpoint: "a checkpoint or weights file is missing, damaged or another model's"
     case .peerLost: "a rank was lost"
-    case .desynchronised: "ranks disagree on configuration, data, program or parameters; a digest is not confirmed (`verify`)"
+    case .desynchronised: "ranks disagree on configuration, data or parameters, or a digest is not confirmed"
     case .diverged: "the loss or a gradient is not finite"
     case .refused: "refused: memory, disk, lock or budget"
     case .stopped: "stopped by a signal; the state was saved, --resume goes on"

@@ -58,7 +58,8 @@ public struct Verification {
     let wanted = step ?? last
     guard let target = ledger.entries.keys.filter({ $0 >= wanted }).min() else {
       throw RunError(
-        .usage, "--step is \(wanted), but \(run) has recorded no digest after step \(last); name that or an earlier one")
+        .usage, "--step is \(wanted), but \(run) has recorded no digest after step \(last); name that or an earlier one"
+      )
     }
     self.target = target
     latestStart = wanted - 1

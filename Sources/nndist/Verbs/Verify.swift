@@ -29,6 +29,7 @@ enum Verify: Verb {
       guard launcher.rank == 0 else { return .usage }
       throw RunError(.usage, "verify is one process, whatever number of ranks trained; start it without mpirun")
     }
+    OwnBinary.begin()
     let path = arguments.positional[0]
     let verification = try Verification(path, step: try arguments.integer(step, in: 1...Int.max))
     var notes: [String] = []
