@@ -1,6 +1,5 @@
 import Communication
 import Configuration
-import MPICommunication
 import Reporting
 import Training
 
@@ -24,11 +23,15 @@ struct TrainingRun {
     }
     if try isFinished(directory, communicator) { return directory?.result }
     try loop.keepCheckpoints(in: directory, resume: resume)
-    let hosts = try hosts(communicator)
+    let team = try RankTeam(communicator)
     try Agreement.together(communicator) { () throws(RunError) in
       guard let directory else { return }
       try directory.write(configuration: prepared.resolved)
-      try directory.append(try receipt(loop, communicator, hosts))
+      try directory.append(try receipt(loop, communicator, team))
+      if let warning = team.warning {
+        directory.log.write(warning)
+        Output.note(warning)
+      }
       let done = loop.progress.step
       let metrics = try directory.metrics(resumingAfter: done > 0 ? .step(done) : nil)
       if !arguments.has(.quiet) { loop.observers.append(ProgressBar()) }
@@ -54,40 +57,6 @@ struct TrainingRun {
     guard arguments.has(.resume) else { return false }
     do throws(CommunicationError) {
       return try Agreement.exchange([directory?.result == nil ? 0 : 1], communicator)[0] == [1]
-    } catch { throw RunError(error) }
-  }
-
-  /// What this start consists of; rank 0's.
-  private func receipt(
-    _ loop: TrainingLoop, _ communicator: any Communicator, _ hosts: [String]
-  ) throws(RunError) -> Receipt {
-    let isMPI = !(communicator is InProcessCommunicator)
-    return Receipt(
-      attempt: Environment.value("NNDIST_ATTEMPT").flatMap { Int($0) }, verb: verb, ranks: communicator.size,
-      threads: experiment.compute.threads, shards: loop.start.shards, hosts: hosts,
-      transport: transport(communicator), firstStep: loop.progress.step,
-      configuration: Digest.text(loop.prepared.resolved.yaml()), data: loop.dataDigest(),
-      program: try .current(of: loop.prepared, isMPI: isMPI))
-  }
-
-  /// How ranks are connected, as NNDIST_TRANSPORT names it.
-  private func transport(_ communicator: any Communicator) -> String {
-    if communicator.size == 1 { return "none" }
-    return switch communicator {
-    case is InProcessCommunicator: "threads"
-    case is WindowCommunicator: TransportSetting.window.rawValue
-    case is HierarchicalCommunicator: "window on each host, messages between them"
-    default: TransportSetting.messages.rawValue
-    }
-  }
-
-  /// The hosts of all ranks, each once.  Collective.
-  private func hosts(_ communicator: any Communicator) throws(RunError) -> [String] {
-    do throws(CommunicationError) {
-      let names = try Agreement.exchange(Array(HostName.current.utf8), communicator).map {
-        String(decoding: $0, as: UTF8.self)
-      }
-      return names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     } catch { throw RunError(error) }
   }
 

@@ -98,4 +98,20 @@ struct ReceiptTests {
       7, "rank 1 of 3 has another nndist")
     #expect(!tool.exists("run"))
   }
+
+  @Test("ranks that compute with other instructions are said")
+  func otherInstructions() throws {
+    let tool = try CommandLineTool()
+    try tool.write(CommandLineTool.digits, to: "a.yaml")
+    let launcher = CommandLineTool.repository.appendingPathComponent("launch/mpirun").path
+    let script = """
+      if [ $OMPI_COMM_WORLD_RANK = 1 ]; then export DNNL_MAX_CPU_ISA=SSE41; fi
+      exec "$0" train a.yaml --run run --quiet
+      """
+    let mixed = try tool.run(program: [launcher, "-n", "2", "sh", "-c", script, "nndist"])
+    mixed.expectSuccess()
+    #expect(mixed.errors.contains("ranks compute with different instructions") && mixed.errors.contains("SSE4.1"))
+    #expect(try tool.text("run/log.txt").contains("different instructions"))
+    #expect(try #require(try receipts(tool, "run").first)["onednn_instructions"] as? String != "SSE4.1")
+  }
 }

@@ -160,6 +160,19 @@ struct VerifyTests {
     try tool.run("verify", "run", "--quiet").expectFailure(4, "images")
   }
 
+  @Test("other instructions are said")
+  func otherInstructions() throws {
+    let tool = try Self.folder()
+    try tool.run("train", "a.yaml", "--run", "run", "--quiet", environment: ["DNNL_MAX_CPU_ISA": "SSE41"])
+      .expectSuccess()
+    let result = try verify(tool)
+    #expect((result.json["notes"] as? [String])?.count == 1)
+    #expect(result.errors.contains("start 1 had other instructions (SSE4.1, here "), "\(result.errors)")
+    let same = try tool.run("verify", "run", "--json", "--quiet", environment: ["DNNL_MAX_CPU_ISA": "SSE41"])
+    expectConfirmed(same, start: 8, step: 12, digests: 3)
+    #expect((same.json["notes"] as? [String])?.isEmpty == true)
+  }
+
   @Test("damaged checkpoints are passed over for the one before, or the beginning")
   func damaged() throws {
     let tool = try Self.folder()

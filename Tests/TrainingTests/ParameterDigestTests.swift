@@ -8,17 +8,17 @@ import Training
 @Suite("Ranks that hold other parameters are found and named")
 struct ParameterAgreementTests {
   /// What each of some ranks hears, when some of them have a bit flipped.
-  private func messages(ranks: Int, flipped: [Int], word: Int, bit: UInt32, isState: Bool = false) -> [RunError?] {
+  private func messages(ranks: Int, flipped: [Int], word: Int, bit: UInt32, block: Int = 0) -> [RunError?] {
     InProcessCommunicator.run(ranks: ranks) { communicator -> RunError? in
       let sample = PersistenceSample(seed: 1)
-      let block = isState ? sample.store.states : sample.store.parameters
+      let block = [sample.store.parameters, sample.store.states, sample.momentum][block]
       if flipped.contains(communicator.rank) {
         let index = word % block.count
         block.base[index] = Float(bitPattern: block.base[index].bitPattern ^ (1 << bit))
       }
-      do throws(RunError) { try ParameterAgreement.require(sample.store, step: 12, communicator) } catch {
-        return error
-      }
+      do throws(RunError) {
+        try ParameterAgreement.require(sample.store, then: [sample.momentum], step: 12, communicator)
+      } catch { return error }
       return nil
     }.map { try? $0.get() }
   }
@@ -27,7 +27,7 @@ struct ParameterAgreementTests {
   func anyBit() {
     let words = persistenceRandom(5, below: 1 << 20, count: 40)
     for (index, word) in words.enumerated() {
-      let errors = messages(ranks: 3, flipped: [2], word: word, bit: UInt32(index % 32), isState: index % 4 == 0)
+      let errors = messages(ranks: 3, flipped: [2], word: word, bit: UInt32(index % 32), block: index % 3)
       for error in errors {
         #expect(error?.code == .desynchronised)
         #expect(error?.message.contains("after step 12 rank 2 of 3 holds other parameters") == true)

@@ -3,13 +3,13 @@ import Tensors
 
 /// Whether ranks still hold the same model: bad memory or a broken link changes one silently.
 public enum ParameterAgreement {
-  /// Throws on every rank alike unless all hold the same parameters and states, bit for bit; names those that differ from the
-  /// majority, or all where there is none.  Collective.  Cost: one pass over memory and eight bytes a rank.
+  /// Throws on every rank alike unless all hold the same parameters, states and further blocks, bit for bit; names those that
+  /// differ from the majority, or all where there is none.  Collective.  Cost: one pass over memory and eight bytes a rank.
   public static func require(
-    _ store: ParameterStore, step: Int, _ communicator: any Communicator
+    _ store: ParameterStore, then blocks: [Storage] = [], step: Int, _ communicator: any Communicator
   ) throws(RunError) {
     if communicator.size == 1 { return }
-    let own = Fingerprint.of([store.parameters, store.states])
+    let own = Fingerprint.of([store.parameters, store.states] + blocks)
     let all: [[UInt8]]
     do throws(CommunicationError) {
       all = try Agreement.exchange(withUnsafeBytes(of: own) { Array($0) }, communicator)

@@ -1,4 +1,5 @@
 import Communication
+import Strategies
 import Tensors
 
 // What the ledger of digests asks of the loop.
@@ -12,10 +13,14 @@ extension TrainingLoop {
   }
 
   /// Brings the model up to date, and throws on all ranks unless they hold the same; once a step.  Collective.
+  ///
+  /// Also compared is what a strategy remembers on every rank: replicas' mean is the same on all, whatever global model one of
+  /// them moves by.  The update rule's memory shows in the parameters a step later.
   func requireSameParameters() throws {
     try trainer.refresh()
     guard agreedStep != progress.step else { return }
-    try ParameterAgreement.require(store, step: progress.step, communicator)
+    let shared = trainer.memory.filter { $0.owner == .everyone }.map(\.storage)
+    try ParameterAgreement.require(store, then: shared, step: progress.step, communicator)
     agreedStep = progress.step
   }
 
