@@ -113,6 +113,18 @@ extension Kind where Value == Quantity {
   }
 }
 
+extension Kind where Value == Quantity? {
+  /// A count with its unit, or `never`, which is nil.
+  static func quantityOrNever(_ units: [String]) -> Kind {
+    let quantity = Kind<Quantity>.quantity(units)
+    return Kind(
+      type: "\(quantity.type), or never", range: quantity.range, expected: quantity.expected + ", or `never`",
+      standIn: quantity.standIn,
+      read: { node in node.text == "never" ? .some(nil) : quantity.read(node).map(Optional.some) },
+      write: { .text($0?.description ?? "never") })
+  }
+}
+
 /// `a whole number`, `a whole number of at least 1`, `a number above 0`
 private func phrase(_ noun: String, _ range: String) -> String {
   if range.isEmpty { return noun }

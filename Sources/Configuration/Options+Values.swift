@@ -100,6 +100,14 @@ extension Options {
     return try required(.quantity(units), key, default: value, help)
   }
 
+  /// A count with its unit; nil where the configuration says `never`.
+  public mutating func quantityOrNever(
+    _ key: String, in units: [String], default value: Quantity, _ help: String
+  ) throws(ConfigurationError) -> Quantity? {
+    precondition(units.contains(value.unit), "\(dotted(key)): no such unit")
+    return try required(.quantityOrNever(units), key, default: .some(value), help)
+  }
+
   /// A count with its unit, nil when absent.
   public mutating func optionalQuantity(
     _ key: String, in units: [String], _ help: String

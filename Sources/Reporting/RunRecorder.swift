@@ -35,6 +35,7 @@ public final class RunRecorder: TrainingObserver {
     line.bytesSent = record.bytesSent
     line.messagesSent = record.messagesSent
     line.wireBytes = record.wireBytes
+    line.digest = record.digest
     write(line)
   }
 

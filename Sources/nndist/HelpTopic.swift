@@ -51,7 +51,7 @@ struct HelpTopic: Sendable {
     case .data: "data are missing, damaged or of another shape"
     case .checkpoint: "a checkpoint or weights file is missing, damaged or another model's"
     case .peerLost: "a rank was lost"
-    case .desynchronised: "ranks disagree on configuration, data or parameters"
+    case .desynchronised: "ranks disagree on configuration, data or parameters, or a digest is not confirmed"
     case .diverged: "the loss or a gradient is not finite"
     case .refused: "refused: memory, disk, lock or budget"
     case .stopped: "stopped by a signal; the state was saved, --resume goes on"
@@ -93,6 +93,7 @@ struct HelpTopic: Sendable {
     Variable(
       name: "NNDIST_TRANSPORT",
       help: "how ranks of one host are connected: auto (default: measured), window (shared memory) or messages (MPI)"),
+    Variable(name: "NNDIST_ATTEMPT", help: "which start of a run this is, for its receipt (counted)"),
     Variable(name: "NNDIST_MPIRUN_VERBOSE", help: "launch/mpirun: 1 shows Open MPI's own report on a failed rank"),
     Variable(name: "NNDIST_PYTHON", help: "launch/compare: a Python that has PyTorch (python3)"),
     Variable(name: "NNDIST_FULL_TESTS", help: "launch/test: 1 runs the long tests too"),

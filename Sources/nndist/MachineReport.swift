@@ -27,8 +27,11 @@ enum MachineReport {
 
   // MARK: - Processor and memory
 
+  /// The CPU's name.
+  static var processorModel: String { line(of: "/proc/cpuinfo", "model name") ?? "a CPU of unknown make" }
+
   private static func processor() -> Finding {
-    let model = line(of: "/proc/cpuinfo", "model name") ?? "a CPU of unknown make"
+    let model = processorModel
     let own = String(cString: nndist_processor_instructions())
     let compiled = String(cString: nndist_compiled_instructions())
     if own == compiled { return Finding(subject: "CPU", text: "\(model); it has \(own), which nndist is built for") }
@@ -75,9 +78,8 @@ enum MachineReport {
   private static func openBLAS() -> Finding {
     switch OpenBLAS.loaded {
     case .success(let library):
-      let version = library.configuration.split(separator: " ").prefix(2).joined(separator: " ")
       return Finding(
-        subject: "OpenBLAS", text: "\(version), \(library.coreType) kernels; used with compute: {backend: openblas}")
+        subject: "OpenBLAS", text: "\(version(of: library)); used with compute: {backend: openblas}")
     case .failure(let error):
       return Finding(
         subject: "OpenBLAS", state: .warning, text: error.message,
@@ -85,11 +87,18 @@ enum MachineReport {
     }
   }
 
-  private static func openMPI() -> Finding {
+  /// OpenBLAS' version and kernels.
+  static func version(of library: OpenBLAS) -> String {
+    let version = library.configuration.split(separator: " ").prefix(2).joined(separator: " ")
+    return "\(version), \(library.coreType) kernels"
+  }
+
+  private static func openMPI() -> Finding { Finding(subject: "MPI", text: mpiVersion) }
+
+  /// MPI's version: the beginning of "Open MPI v4.1.4, package: Debian OpenMPI, ident: …".
+  static var mpiVersion: String {
     let version = MPIEnvironment.libraryVersion
-    // "Open MPI v4.1.4, package: Debian OpenMPI, ident: …"
-    let short = version.split(separator: ",").first.map(String.init) ?? version
-    return Finding(subject: "MPI", text: short)
+    return version.split(separator: ",").first.map(String.init) ?? version
   }
 
   private static func launcher() -> Finding {

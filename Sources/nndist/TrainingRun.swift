@@ -24,9 +24,15 @@ struct TrainingRun {
     }
     if try isFinished(directory, communicator) { return directory?.result }
     try loop.keepCheckpoints(in: directory, resume: resume)
+    let team = try RankTeam(communicator)
     try Agreement.together(communicator) { () throws(RunError) in
       guard let directory else { return }
       try directory.write(configuration: prepared.resolved)
+      try directory.append(try receipt(loop, communicator, team))
+      if let warning = team.warning {
+        directory.log.write(warning)
+        Output.note(warning)
+      }
       let done = loop.progress.step
       let metrics = try directory.metrics(resumingAfter: done > 0 ? .step(done) : nil)
       if !arguments.has(.quiet) { loop.observers.append(ProgressBar()) }

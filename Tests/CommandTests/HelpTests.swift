@@ -19,6 +19,7 @@ struct HelpTests {
       "simulate": ["--ranks", "--set", "--run", "--resume", "--json", "--quiet"],
       "evaluate": ["--data", "--config", "--set", "--json"],
       "predict": ["--data", "-o, --output", "--classes", "--config", "--set", "--json"],
+      "verify": ["--step", "--threads", "--json", "--quiet"],
       "check": ["--samples", "--no-gradients", "--set", "--json"],
       "data": ["--mirror", "--into", "--json", "--quiet"],
       "bench": ["--model", "--batch", "--seconds", "--json"],

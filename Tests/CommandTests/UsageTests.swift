@@ -4,7 +4,7 @@ import Testing
 @Suite("The command line")
 struct UsageTests {
   static let verbs = [
-    "train", "simulate", "evaluate", "predict", "inspect", "check", "bench", "data", "doctor", "help",
+    "train", "simulate", "evaluate", "predict", "inspect", "verify", "check", "bench", "data", "doctor", "help",
   ]
 
   @Test(
@@ -20,6 +20,7 @@ struct UsageTests {
       (["simulate", "a.yaml", "--ranks", "many"], "expected a whole number from 1 to"),
       (["simulate", "a.yaml", "--ranks", "0"], "expected a whole number from 1 to"),
       (["simulate", "a.yaml", "--rnks", "2"], "did you mean --ranks?"),
+      (["verify", "run", "--step", "0"], "--step is `0`"),
       (["check", "a.yaml", "--samples", "0"], "--samples is `0`"),
       (["predict", "run"], "needs --data X"),
       (["predict", "run", "--data", "digits"], "needs -o FILE"),

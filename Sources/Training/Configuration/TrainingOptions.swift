@@ -27,6 +27,8 @@ public struct TrainingOptions: Sendable {
   public let evaluate: Quantity
   /// Samples of a chunk of evaluation.
   public let evaluationBatch: Int
+  /// How often metrics carry the digest of the parameters, and ranks make sure that they hold the same; nil for never.
+  public let digest: Quantity?
   /// Evaluations without improvement after which training stops; nil for never.
   public let patience: Int?
   /// Scalars of a bucket of gradients; nil for a size that suits the model.
@@ -75,6 +77,10 @@ public struct TrainingOptions: Sendable {
     try options.require(evaluate.count > 0, key: "evaluate", "training.evaluate is \(evaluate); expected at least 1")
     evaluationBatch = try options.integer(
       "evaluation-batch", default: 256, in: 1...1 << 20, unit: "samples", "samples of a chunk of evaluation")
+    digest = try options.quantityOrNever(
+      "digest", in: ["epoch", "step"], default: Quantity(1, "epoch"),
+      "how often, and at the end, metrics carry the SHA-256 of the parameters, which `nndist verify` confirms, and ranks "
+        + "make sure that they hold the same; takes about 2.5 ms for each megabyte of parameters")
     patience = try options.optionalInteger(
       "early-stop", in: 1...1 << 20, unit: "evaluations",
       "evaluations of the validation set without improvement after which training stops")

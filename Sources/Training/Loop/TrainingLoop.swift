@@ -21,13 +21,16 @@ public final class TrainingLoop {
   let totalSteps: Int
   private let experiment: Experiment
   /// The ranks.
-  private let communicator: any Communicator
+  let communicator: any Communicator
   /// What the strategy has sent.
   private let ledger: Ledger
   private let evaluators: [Evaluator]
   private let keeper: CheckpointKeeper
   private var isStopRequested = false
   private var isRestored = false
+  /// The step after which ranks last made sure that they hold the same parameters.
+  var agreedStep: Int?
+  private var knownDataDigest: String?
   /// Who follows the run; rank 0's only.
   public var observers: [any TrainingObserver]
   private var notes: [String] = []
@@ -54,9 +57,10 @@ public final class TrainingLoop {
       try Agreement.require(
         "another configuration", prepared.resolved.yaml(), "start all ranks with the same file and flags", base)
       if base.size > 1 {
+        let fingerprint = prepared.dataset.fingerprint()
         try Agreement.require(
-          "other data", prepared.dataset.fingerprint(), "give all ranks the same files of \(prepared.dataset.name)",
-          base)
+          "other data", fingerprint, "give all ranks the same files of \(prepared.dataset.name)", base)
+        knownDataDigest = fingerprint
       }
       schedule = BatchSchedule(
         Sampler(count: source.count, batch: options.batch, shards: shards, seed: experiment.seed),
@@ -147,6 +151,21 @@ public final class TrainingLoop {
     isRestored = true
   }
 
+  /// Continues from a checkpoint and keeps none; the run's shards must be the checkpoint's.  All ranks call it together,
+  /// before `replay`.
+  func resume(from checkpoint: Checkpoint) throws(RunError) {
+    try keeper.restore(trainer, from: checkpoint)
+    progress = checkpoint.progress
+    isRestored = true
+  }
+
+  /// SHA-256 of the data, as ranks compare it; worked out once, at 400 MB/s.
+  public func dataDigest() -> String {
+    let digest = knownDataDigest ?? prepared.dataset.fingerprint()
+    knownDataDigest = digest
+    return digest
+  }
+
   /// Trains to the end, or until a signal or early stopping ends it.
   public func run() throws(RunError) -> TrainingSummary {
     do {
@@ -170,8 +189,9 @@ public final class TrainingLoop {
     // A run that ended between its last checkpoint and its result goes no further either.
     var isStopping = hasLostPatience
     while progress.step < totalSteps, !isStopping {
-      let record = try step()
+      var record = try step()
       let isLast = progress.step == totalSteps
+      record.digest = try ledgerDigest(isLast: isLast)
       observe { $0.stepEnded(record) }
       // Also when asked to stop: what it decides belongs to this step, and no later one makes up for it.
       if isDue(experiment.training.evaluate) || isLast {
@@ -235,7 +255,8 @@ public final class TrainingLoop {
     if !isRestored { try trainer.start() }
   }
 
-  private var start: TrainingStart {
+  /// What is about to be trained, from the present step on.
+  public var start: TrainingStart {
     TrainingStart(
       name: experiment.name, model: prepared.model.name, parameters: store.layout.parameterCount,
       data: prepared.dataset.origin, samples: prepared.dataset.training.count, batch: experiment.training.batch,
@@ -247,7 +268,7 @@ public final class TrainingLoop {
 
   private var isCheckpointDue: Bool { experiment.checkpoint.every.map { isDue($0) } ?? false }
 
-  private func isDue(_ interval: Quantity) -> Bool {
+  func isDue(_ interval: Quantity) -> Bool {
     switch interval.unit {
     case "step": progress.step % interval.count == 0
     default:
@@ -256,7 +277,7 @@ public final class TrainingLoop {
   }
 
   private func save(isBest: Bool = false) throws {
-    try trainer.refresh()
+    try requireSameParameters()
     try keeper.save(progress, trainer, isBest: isBest)
   }
 
@@ -300,7 +321,7 @@ public final class TrainingLoop {
     experiment.training.patience.map { progress.evaluationsWithoutGain >= $0 } ?? false
   }
 
-  private func observe(_ tell: (any TrainingObserver) -> Void) {
+  func observe(_ tell: (any TrainingObserver) -> Void) {
     for observer in observers { tell(observer) }
   }
 

@@ -22,6 +22,8 @@ public struct StepRecord: Sendable {
   public var messagesSent: Int
   /// Bytes that the transport has moved for this rank.
   public var wireBytes: Int
+  /// SHA-256 of the parameters after the step, where it is due and somebody follows the run.
+  public var digest: String?
 }
 
 /// The result of evaluating the model on a set.

@@ -142,6 +142,10 @@ public struct Inspection: Sendable {
       text += "\(metrics?.count ?? 0) lines of metrics, the last: \(last.text)\n"
     }
 
+    let receipts = Receipt.all(of: path)
+    json["receipts"] = .list(receipts.map { .object($0.object) })
+    if !receipts.isEmpty { text += "\n" + Receipt.table(receipts) }
+
     var table = TextTable(["checkpoint", "epoch", "bytes", "parameters digest", "state"], leading: [0, 3, 4])
     var list: [JSONValue] = []
     for step in checkpoints.steps {

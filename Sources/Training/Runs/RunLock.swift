@@ -32,10 +32,7 @@ final class RunLock: Sendable {
     }
     self.descriptor = descriptor
     // For the message of whoever comes second; the lock holds without it.
-    var host = [CChar](repeating: 0, count: 256)
-    gethostname(&host, host.count - 1)
-    let name = host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-    let holder = "process \(getpid()) on \(String(decoding: name, as: UTF8.self))"
+    let holder = "process \(getpid()) on \(HostName.current)"
     if ftruncate(descriptor, 0) == 0 {
       try? Files.write(holder, to: descriptor, path)
     }

@@ -11,6 +11,7 @@ enum Simulate: Verb {
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     StopSignal.install()
+    OwnBinary.begin()
     let count = try arguments.integer(ranks, in: 1...4096) ?? 1
     let experiment = try ConfigurationLoading.load(arguments.positional[0], arguments)
     let run = TrainingRun(verb: name, experiment: experiment, arguments: arguments)

@@ -11,6 +11,7 @@ enum Train: Verb {
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     StopSignal.install()
+    OwnBinary.begin()
     guard let launcher = LauncherEnvironment.detect(), launcher.size != 1 else {
       let communicator = InProcessCommunicator.alone()
       let experiment = try ConfigurationLoading.load(arguments.positional[0], arguments)
@@ -19,6 +20,9 @@ enum Train: Verb {
       return .done
     }
     return try withMPI { (communicator) throws(RunError) in
+      // Another binary may give other bits.
+      let binary = try Agreement.together(communicator) { () throws(RunError) in try OwnBinary.digest() }
+      try Agreement.require("another nndist", binary, "start the same program on all machines", communicator)
       let (run, prepared) = try Agreement.together(communicator) { () throws(RunError) in
         let experiment = try ConfigurationLoading.load(arguments.positional[0], arguments)
         return (

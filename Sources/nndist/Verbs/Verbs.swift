@@ -6,6 +6,7 @@ enum Verbs {
     Evaluate.self,
     Predict.self,
     Inspect.self,
+    Verify.self,
     Check.self,
     Bench.self,
     DataVerb.self,
