@@ -154,8 +154,8 @@ public final class TrainingLoop {
   /// Continues from a checkpoint and keeps none; the run's shards must be the checkpoint's.  All ranks call it together,
   /// before `replay`.
   func resume(from checkpoint: Checkpoint) throws(RunError) {
-    try keeper.restore(trainer, from: checkpoint)
-    progress = checkpoint.progress
+    guard let restored = try keeper.restore(trainer, from: checkpoint) else { return }
+    progress = restored
     isRestored = true
   }
 
