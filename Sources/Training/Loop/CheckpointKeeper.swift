@@ -108,7 +108,7 @@ final class CheckpointKeeper {
   /// Whether a key has a part in the result.
   private static func matters(_ key: String) -> Bool {
     key != "name" && key != "compute.threads" && key != "training.bucket" && key != "training.overlap"
-      && !key.hasPrefix("checkpoint")
+      && !key.hasPrefix("checkpoint") && key != "faults"
   }
 
   // MARK: What is remembered beside the model
