@@ -12,12 +12,14 @@ public struct Checkpoints: Sendable {
   public let directory: String
   /// How many to keep beside the best one; nil keeps all.
   public let keep: Int?
+  private let faults: WriteFaults?
 
-  /// The checkpoints in a folder, which need not exist yet.
-  public init(_ directory: String, keep: Int? = nil) {
+  /// The checkpoints in a folder, which need not exist yet.  `faults` may let writes fail.
+  public init(_ directory: String, keep: Int? = nil, faults: WriteFaults? = nil) {
     precondition(keep ?? 1 >= 1, "keeping \(keep ?? 0) checkpoints")
     self.directory = directory
     self.keep = keep
+    self.faults = faults
   }
 
   /// What a checkpoint is made of.
@@ -150,6 +152,7 @@ public struct Checkpoints: Sendable {
     var files: [CheckpointManifest.File] = []
     for part in parts {
       let path = "\(folder)/\(part.name)"
+      try faults?.check(path, checkpoint: progress.step)
       let (bytes, sha256) = try checkpointErrors { () throws(DataError) in
         let bytes = try SafetensorsWriter.write(path, metadata: metadata, tensors: part.tensors, durable: true)
         return (bytes, try Checksum.file(path))
@@ -159,7 +162,8 @@ public struct Checkpoints: Sendable {
     let manifest = CheckpointManifest(
       format: CheckpointManifest.currentFormat, model: contents.model, seed: contents.seed, progress: progress,
       parametersDigest: Digest.parameters(contents.store), configuration: contents.configuration.yaml(), files: files)
-    try Files.write(manifest.text, to: "\(folder)/\(CheckpointManifest.fileName)")
+    try Files.write(
+      manifest.text, to: "\(folder)/\(CheckpointManifest.fileName)", faults, checkpoint: progress.step)
     return manifest
   }
 

@@ -22,7 +22,9 @@ final class CheckpointKeeper {
 
   /// Keeps checkpoints in the directory of a run; only rank 0 has one.
   func keep(in directory: RunDirectory?) {
-    checkpoints = directory.map { Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep) }
+    checkpoints = directory.map {
+      Checkpoints($0.checkpointsPath, keep: prepared.experiment.checkpoint.keep, faults: $0.faults)
+    }
   }
 
   /// Writes a checkpoint, unless this step has one already.  Parameters that are not finite never replace good ones.
