@@ -88,7 +88,8 @@ struct HelpTopic: Sendable {
     Variable(
       name: "NNDIST_TIMEOUT_SECONDS", help: "how long a rank waits for others before it calls them lost (60)"),
     Variable(
-      name: "NNDIST_ATTEMPT", help: "which start of a run this is, from 1: what `faults:` counts; set by who starts it again"),
+      name: "NNDIST_ATTEMPT",
+      help: "which start of a run this is, from 1, for `faults:`; set by what starts runs again"),
     Variable(
       name: "NNDIST_OPENBLAS_CORETYPE",
       help: "the kernels that OpenBLAS is to take, such as Haswell; otherwise the best for this CPU"),

@@ -40,7 +40,8 @@ public struct FaultOccasion: Sendable, Hashable {
     let step = try step(&options)
     let moment = try options.choice(
       "at", of: FaultMoment.allCases.map(\.rawValue), default: FaultMoment.start.rawValue,
-      "when in the step: before it, before gradients leave, before parameters move, or before its checkpoint is written")
+      "when in the step: before it, before gradients leave, before parameters move, or before its checkpoint is written"
+    )
     return FaultOccasion(
       victim: victim, step: step, moment: FaultMoment(rawValue: moment), attempt: try attempt(&options))
   }

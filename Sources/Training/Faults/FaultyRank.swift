@@ -77,13 +77,16 @@ public final class FaultyRank {
     }
   }
 
-  /// A line for each fault of this start that has not happened to any rank.  Collective.
+  /// A line for each fault of this start that has not happened to any rank; what the last step is still to write may fail yet.
+  /// Collective.
   func missed() throws(CommunicationError) -> [String] {
     settleCorruption()
     let mine = happened.union(writes.happened)
     let marks = try Agreement.exchange(demands.indices.map { mine.contains($0) ? 1 : 0 }, communicator)
     return demands.indices.filter { identifier in
-      demands[identifier].fault.occasion.isPart(of: attempt) && marks.allSatisfy { $0[identifier] == 0 }
+      let occasion = demands[identifier].fault.occasion
+      let mayCome = occasion.moment == nil && occasion.step == step
+      return occasion.isPart(of: attempt) && !mayCome && marks.allSatisfy { $0[identifier] == 0 }
     }.map { "\(demands[$0].path) did not happen \(demands[$0].fault.occasion)" }
   }
 
