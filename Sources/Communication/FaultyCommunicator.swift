@@ -16,10 +16,16 @@ public final class FaultyCommunicator: Communicator, @unchecked Sendable {
   /// What is to be corrupted next, known to a communicator and those split from it.
   private final class Corruption {
     var bit: Int?
+    /// Calls until then.
+    var calls = 0
 
-    /// The bit to flip in what a call brings; nil where none is demanded, or the call brings the rank nothing new.
+    /// The bit to flip in what a call brings; nil where none is demanded yet, or the call brings the rank nothing new.
     func take(_ exchange: Exchange, _ rank: Int) -> Int? {
-      guard exchange.outputCount > 0, exchange.kind != .broadcast || exchange.peer != rank else { return nil }
+      guard bit != nil, exchange.outputCount > 0, exchange.kind != .broadcast || exchange.peer != rank else {
+        return nil
+      }
+      calls -= 1
+      guard calls == 0 else { return nil }
       defer { bit = nil }
       return bit
     }
@@ -63,10 +69,12 @@ public final class FaultyCommunicator: Communicator, @unchecked Sendable {
     }
   }
 
-  /// Flips a bit of what the rank receives by its next call that brings it something: in the first element that is not zero
-  /// (a zero's bits say little), counted from its lowest bit and beyond its highest from the lowest again.
-  public func corruptNext(bit: Int) {
-    precondition(bit >= 0, "bit \(bit)")
+  /// Flips a bit of what the rank receives by a call yet to come, the `call`-th, from 1, that brings it something: in the first
+  /// element that is not zero (a zero's bits say little), counted from its lowest bit and beyond its highest from the lowest
+  /// again.
+  public func corrupt(call: Int, bit: Int) {
+    precondition(call > 0 && bit >= 0, "bit \(bit) of call \(call)")
+    corruption.calls = call
     corruption.bit = bit
   }
 

@@ -130,6 +130,7 @@ enum ConfigurationPages {
         let own = names(choice)
         func isSame(_ other: Choice) -> Bool {
           !own.isEmpty && names(other) == own && other.keys.map(\.defaultValue) == choice.keys.map(\.defaultValue)
+            && other.keys.map(\.isRequired) == choice.keys.map(\.isRequired)
         }
         let isContinued = index > 0 && isSame(choices[index - 1])
         let continues = index + 1 < choices.count && isSame(choices[index + 1])

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Which start of a run this is.
-enum Attempt {
+package enum Attempt {
   /// What a supervisor that starts a run again sets, counting from 1.
   static let variable = "NNDIST_ATTEMPT"
   /// A line for each start, in the directory of the run.
@@ -9,7 +9,7 @@ enum Attempt {
 
   /// The number of the present start, from 1: the environment's, or one more than the starts that the directory of the run
   /// tells of.  To be asked before this start is written there.  Errors: `configuration` for a variable that is no such number.
-  static func number(run: String?) throws(RunError) -> Int {
+  package static func number(run: String?) throws(RunError) -> Int {
     if let text = getenv(variable).map({ String(cString: $0) }), !text.isEmpty {
       guard let number = Int(text), number > 0 else {
         throw RunError(.configuration, "\(variable) is `\(text)`; it takes a whole number of at least 1")

@@ -34,12 +34,14 @@ public struct FaultOccasion: Sendable, Hashable {
   /// Whether it concerns a start of the run.
   public func isPart(of attempt: Int) -> Bool { self.attempt ?? attempt == attempt }
 
-  /// An occasion of a rank, at a moment that `at:` says.
-  static func ofRank(_ options: inout Options) throws(ConfigurationError) -> FaultOccasion {
+  /// An occasion of a rank, at one of some moments, as `at:` says.
+  static func ofRank(
+    _ options: inout Options, at moments: [FaultMoment] = FaultMoment.allCases
+  ) throws(ConfigurationError) -> FaultOccasion {
     let victim = try rank(&options)
     let step = try step(&options)
     let moment = try options.choice(
-      "at", of: FaultMoment.allCases.map(\.rawValue), default: FaultMoment.start.rawValue,
+      "at", of: moments.map(\.rawValue), default: FaultMoment.start.rawValue,
       "when in the step: before it, before gradients leave, before parameters move, or before its checkpoint is written"
     )
     return FaultOccasion(

@@ -80,7 +80,6 @@ public final class FaultyRank {
   /// A line for each fault of this start that has not happened to any rank; what the last step is still to write may fail yet.
   /// Collective.
   func missed() throws(CommunicationError) -> [String] {
-    settleCorruption()
     let mine = happened.union(writes.happened)
     let marks = try Agreement.exchange(demands.indices.map { mine.contains($0) ? 1 : 0 }, communicator)
     return demands.indices.filter { identifier in
@@ -94,11 +93,16 @@ public final class FaultyRank {
 
   /// A step begins, counted from 1.
   func begin(step: Int) throws(CommunicationError) {
-    settleCorruption()
-    spoiled.removeAll()
     self.step = step
     writes.begin(step: step)
     try reach(.start)
+  }
+
+  /// The step has done its computation; what it has not received was not corrupted.
+  func endStep() {
+    if communicator.takeBack(), let corrupting { happened.remove(corrupting) }
+    corrupting = nil
+    spoiled.removeAll()
   }
 
   /// The step has come to a moment; a fault happens once.
@@ -126,15 +130,9 @@ public final class FaultyRank {
   /// Makes the gradients of a shard no numbers in this step, and its loss, if that is wanted.
   func spoil(shard: Int, loss: Bool) { spoiled.append((shard, loss)) }
 
-  /// Flips a bit of what the rank receives next in this step.
-  func corruptNext(bit: Int) {
+  /// Flips a bit of what the rank receives in this step, by the `call`-th exchange from now on.
+  func corrupt(call: Int, bit: Int) {
     corrupting = present
-    communicator.corruptNext(bit: bit)
-  }
-
-  /// Takes back a corruption for which nothing was received in its step.
-  private func settleCorruption() {
-    if communicator.takeBack(), let corrupting { happened.remove(corrupting) }
-    corrupting = nil
+    communicator.corrupt(call: call, bit: bit)
   }
 }

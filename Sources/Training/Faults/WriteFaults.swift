@@ -23,25 +23,25 @@ public final class WriteFaults: Sendable {
   private let state = Mutex(State())
 
   /// Nothing fails yet.
-  init() {}
+  package init() {}
 
   /// Lets a write of a step fail with an errno: the `ordinal`-th, from 1, of files whose name matches the pattern `file`
   /// (`*.safetensors`), or without one of the files of a checkpoint.
-  func demand(_ identifier: Int, step: Int, file: String?, ordinal: Int, code: Int32) {
+  package func demand(_ identifier: Int, step: Int, file: String?, ordinal: Int, code: Int32) {
     state.withLock {
       $0.demands.append(Demand(identifier: identifier, step: step, file: file, remaining: ordinal, code: code))
     }
   }
 
   /// Says which step is under way.
-  func begin(step: Int) { state.withLock { $0.step = step } }
+  package func begin(step: Int) { state.withLock { $0.step = step } }
 
   /// The faults that have happened.
-  var happened: Set<Int> { state.withLock { $0.happened } }
+  package var happened: Set<Int> { state.withLock { $0.happened } }
 
   /// Asks before a file is written, or a line of it.  A file of a checkpoint belongs to that checkpoint's step, whenever it is
   /// written; any other to the step under way.  Errors: the failure that was demanded, in the system's words.
-  func check(_ path: String, checkpoint: Int? = nil) throws(SystemFailure) {
+  package func check(_ path: String, checkpoint: Int? = nil) throws(SystemFailure) {
     let code = state.withLock { state -> Int32? in
       let step = checkpoint ?? state.step
       var code: Int32?

@@ -218,6 +218,7 @@ public final class TrainingLoop {
       StepMoment(
         index: index, epoch: epoch, batches: schedule.batches(index).count, samples: samples,
         learningRate: learningRate, stop: StopSignal.number != nil))
+    faults?.endStep()
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
     progress.samples += samples

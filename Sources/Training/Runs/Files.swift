@@ -1,8 +1,8 @@
 import Glibc
 
 /// The system refused something about a file.
-struct SystemFailure: Error {
-  let message: String
+package struct SystemFailure: Error {
+  package let message: String
   /// The errno behind it.
   let code: Int32
 

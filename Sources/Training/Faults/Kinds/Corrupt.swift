@@ -5,16 +5,19 @@ import Configuration
 struct Corrupt: Fault {
   static let name = "corrupt"
   static let help = """
-    A bit of what the rank receives by its first exchange from then on in the step is flipped, in the first number that is not \
-    zero. Under `allreduce` its parameters silently come to differ from the others'; what others make of it depends on \
-    them: those that average replicas exchange them `at: update`.
+    A bit of what the rank receives in the step is flipped, in the first number that is not zero. Under `allreduce` its \
+    parameters silently come to differ from the others'. What others make of it is their affair: some exchange the loss first \
+    (`call: 2`), those that average replicas exchange them after `at: update`.
     """
   static let example = "corrupt: {rank: 1, step: 40, bit: 22}"
   let occasion: FaultOccasion
+  private let call: Int
   private let bit: Int
 
   init(_ options: inout Options) throws(ConfigurationError) {
-    occasion = try .ofRank(&options)
+    occasion = try .ofRank(&options, at: [.start, .gradients, .update])
+    call = try options.integer(
+      "call", default: 1, in: 1...1 << 20, "which exchange from then on that brings the rank something, from 1")
     bit = try options.integer(
       "bit", default: 22, in: 0...63,
       "the bit of the number, from the lowest, and beyond its highest from the lowest again; 22 changes a "
@@ -23,5 +26,5 @@ struct Corrupt: Fault {
 
   var ranksNeeded: Int { 2 }
 
-  func happen(to rank: FaultyRank) throws(CommunicationError) { rank.corruptNext(bit: bit) }
+  func happen(to rank: FaultyRank) throws(CommunicationError) { rank.corrupt(call: call, bit: bit) }
 }

@@ -18,7 +18,7 @@ struct NotANumber: Fault {
     if case .shard(let shard) = occasion.victim { self.shard = shard } else { shard = 0 }
     loss = try options.flag(
       "loss", default: true,
-      "whether the loss is none either, as it mostly is; else only what follows from the gradient tells of it")
+      "whether its loss is none either, as it mostly is; without it only what follows from the gradient tells")
   }
 
   func happen(to rank: FaultyRank) throws(CommunicationError) { rank.spoil(shard: shard, loss: loss) }
