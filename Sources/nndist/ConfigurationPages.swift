@@ -130,6 +130,7 @@ enum ConfigurationPages {
         let own = names(choice)
         func isSame(_ other: Choice) -> Bool {
           !own.isEmpty && names(other) == own && other.keys.map(\.defaultValue) == choice.keys.map(\.defaultValue)
+            && other.keys.map(\.isRequired) == choice.keys.map(\.isRequired)
         }
         let isContinued = index > 0 && isSame(choices[index - 1])
         let continues = index + 1 < choices.count && isSame(choices[index + 1])
@@ -196,6 +197,28 @@ enum ConfigurationPages {
       `strategy: allreduce` says when and what ranks tell each other; `learning: backpropagation` how a batch becomes gradients.
       """,
       [("Strategies: strategy", strategyKeys), ("Learning rules: learning", learningKeys)])
+  }
+
+  static var faultKeys: [Choice] {
+    FaultCatalog.all.map { kind in
+      Choice(
+        name: kind.name, help: "\(kind.help)\n  - \(kind.example)", keys: FaultCatalog.document(kind),
+        prefix: "\(kind.name).")
+    }
+  }
+
+  static var faults: String {
+    page(
+      "Faults on demand",
+      """
+        faults: [{kill: {rank: 1, step: 40}}, {fill-disk: {step: 60, attempt: 2}}]
+
+      What is to go wrong with a run, for tests: at the same place whether it is trained alone, simulated or on MPI ranks. \
+      Faults are no part of the result. Each happens once, by default in the first start of a run only, so that one started \
+      again with --resume gets past it; NNDIST_ATTEMPT says which start it is, or else the lines of RUN/receipt.jsonl. What did \
+      not come about by the end stands in the log.
+      """,
+      [("", faultKeys)])
   }
 
   static var dataSets: String {

@@ -36,6 +36,9 @@ struct HelpTopic: Sendable {
       name: "strategies", summary: "how ranks exchange what they learn: `strategy:`",
       text: { ConfigurationPages.strategies },
       keys: { (ConfigurationPages.strategyKeys + ConfigurationPages.learningKeys).flatMap(\.keys) }),
+    HelpTopic(
+      name: "faults", summary: "what can be made to go wrong with a run: `faults:`",
+      text: { ConfigurationPages.faults }, keys: { ConfigurationPages.faultKeys.flatMap(\.keys) }),
     HelpTopic(name: "exit-codes", summary: "what the exit code says", text: { exitCodes }),
     HelpTopic(name: "environment", summary: "the variables that nndist reads", text: { environment }),
   ]
@@ -84,6 +87,9 @@ struct HelpTopic: Sendable {
     Variable(name: "NNDIST_DATA", help: "a folder with a folder for each data set: mnist, cifar10, …"),
     Variable(
       name: "NNDIST_TIMEOUT_SECONDS", help: "how long a rank waits for others before it calls them lost (60)"),
+    Variable(
+      name: "NNDIST_ATTEMPT",
+      help: "which start of a run this is, from 1, for `faults:`; set by what starts runs again"),
     Variable(
       name: "NNDIST_OPENBLAS_CORETYPE",
       help: "the kernels that OpenBLAS is to take, such as Haswell; otherwise the best for this CPU"),

@@ -18,9 +18,11 @@ struct TrainingRun {
     let resume = arguments.has(.resume)
     let prepared = try prepared.fixing(shards: shards(communicator))
     let loop = try TrainingLoop(prepared, communicator)
+    try loop.armFaults(run: arguments.value(.run))
     let directory = try Agreement.together(communicator) { () throws(RunError) -> RunDirectory? in
       guard communicator.rank == 0 else { return nil }
-      return try RunDirectory(name: experiment.name, path: arguments.value(.run), resume: resume)
+      return try RunDirectory(
+        name: experiment.name, path: arguments.value(.run), resume: resume, faults: loop.writeFaults)
     }
     if try isFinished(directory, communicator) { return directory?.result }
     try loop.keepCheckpoints(in: directory, resume: resume)

@@ -4,7 +4,7 @@ import Testing
 @Suite("Help")
 struct HelpTests {
   static let topics = [
-    "config", "models", "layers", "data-sets", "optimizers", "strategies", "exit-codes", "environment",
+    "config", "models", "layers", "data-sets", "optimizers", "strategies", "faults", "exit-codes", "environment",
   ]
 
   @Test("The help of a verb names its flags, by --help and by `help`", arguments: UsageTests.verbs)
@@ -76,6 +76,7 @@ struct HelpTests {
       ("optimizers", ["sgd", "nesterov", "adamw", "lars", "one-cycle", "milestones"]),
       ("data-sets", ["digits", "fashion-mnist", "tinyshakespeare", "csv", "label", "npz"]),
       ("strategies", ["allreduce", "backpropagation"]),
+      ("faults", ["kill", "hang", "delay", "corrupt", "nan", "fail-write", "fill-disk", "attempt", "at"]),
       ("exit-codes", (0...11).map { "  \($0) " }),
       ("environment", ["NNDIST_DATA", "NNDIST_SECTION__KEY", "NNDIST_MARCH", "NO_COLOR"]),
     ])

@@ -70,6 +70,17 @@ struct ReadmeTests {
     for name in StrategyCatalog.all.map({ $0.name }) { #expect(table.contains("`\(name)`"), "\(name)") }
   }
 
+  @Test("a fault happens as it says, and the run goes on to the digest of one that had none")
+  func faults() throws {
+    try tool.write(try #require(blocks("yaml").first), to: "first.yaml")
+    let lines = try #require(blocks("sh").first { $0.contains("faults=") }).split(separator: "\n").map(String.init)
+    #expect(lines.count == 2)
+    try shell("\(lines[0]) --quiet").expectFailure(6, "rank 1", "step 500")
+    let resumed = try shell("\(lines[1]) --json --quiet")
+    resumed.expectSuccess()
+    #expect(try resumed.digest == tool.run("train", "first.yaml", "--json", "--quiet").digest)
+  }
+
   @Test("the list of layers trains")
   func layers() throws {
     let block = try #require(blocks("yaml").first { $0.contains("layers:") })

@@ -19,6 +19,13 @@ extension CommunicationSuites {
       }
     }
 
+    @Test("a faulty one around ranks as threads, as long as no fault is demanded", arguments: [1, 3])
+    func faulty(ranks: Int) {
+      for result in InProcessCommunicator.run(ranks: ranks, { try Law.checkAll(FaultyCommunicator($0)) }) {
+        if case .failure(let error) = result { Issue.record("\(error)") }
+      }
+    }
+
     @Test("a process on its own")
     func alone() throws {
       let communicator = InProcessCommunicator.alone()

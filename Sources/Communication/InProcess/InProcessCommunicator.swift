@@ -52,6 +52,9 @@ public final class InProcessCommunicator: Communicator, @unchecked Sendable {
     splits += 1
     return InProcessCommunicator(group: group.subgroup(call: splits, color: color, ranks: ranks), rank: place)
   }
+
+  /// Does nothing until a moment of the clock that no one sets; false once every other rank of the group has ended.
+  func idle(until end: UInt64) -> Bool { thread.idle(among: group.members, until: end) }
 }
 
 extension InProcessCommunicator {

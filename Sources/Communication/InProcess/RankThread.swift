@@ -110,6 +110,15 @@ final class RankThread: @unchecked Sendable {
     }
   }
 
+  /// Does nothing until `deadline`; false once all others of `members` have departed.
+  func idle(among members: [RankThread], until deadline: UInt64) -> Bool {
+    while true {
+      let heard = rings.load(ordering: .acquiring)
+      if members.allSatisfy({ $0 === self || $0.hasDeparted }) { return false }
+      if !sleep(after: heard, until: deadline) { return true }
+    }
+  }
+
   private func index(of request: Request) -> Int {
     guard let index = inFlight.firstIndex(where: { $0.identifier == request.identifier }) else {
       preconditionFailure("request \(request.identifier) (\(request.kind.name)) was waited for before")

@@ -30,15 +30,19 @@ public struct CheckpointShare: Codable, Sendable {
   /// Writes one rank's share into a folder: the model, from the rank that is given it, and parts of other tensors.  The files
   /// have reached the disk when this returns.
   ///
-  /// `file` numbers the file of parts; `metadata` goes into every file.
+  /// `file` numbers the file of parts; `faults` may let writes fail.
   static func write(
-    _ parts: [CheckpointPart], model: ParameterStore?, file number: Int, metadata: [String: String], to folder: String
+    _ parts: [CheckpointPart], model: ParameterStore?, file number: Int, of head: Checkpoints.Head, to folder: String,
+    _ faults: WriteFaults?
   ) throws(CheckpointError) -> CheckpointShare {
     var files: [CheckpointManifest.File] = []
     func write(_ name: String, _ tensors: [SafetensorsWriter.Part]) throws(CheckpointError) {
+      do throws(SystemFailure) { try faults?.check("\(folder)/\(name)", checkpoint: head.progress.step) } catch {
+        throw CheckpointError(.unwritable, error.message)
+      }
       let written = try checkpointErrors { () throws(DataError) in
         try SafetensorsWriter.write(
-          "\(folder)/\(name)", metadata: metadata, tensors: tensors, durable: true, hashing: true)
+          "\(folder)/\(name)", metadata: head.metadata, tensors: tensors, durable: true, hashing: true)
       }
       files.append(CheckpointManifest.File(name: name, bytes: written.bytes, sha256: written.sha256 ?? ""))
     }

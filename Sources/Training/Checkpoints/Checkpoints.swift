@@ -13,12 +13,14 @@ public struct Checkpoints: Sendable {
   public let directory: String
   /// How many to keep beside the best one; nil keeps all.
   public let keep: Int?
+  let faults: WriteFaults?
 
-  /// The checkpoints in a folder, which need not exist yet.
-  public init(_ directory: String, keep: Int? = nil) {
+  /// The checkpoints in a folder, which need not exist yet.  `faults` may let writes fail.
+  public init(_ directory: String, keep: Int? = nil, faults: WriteFaults? = nil) {
     precondition(keep ?? 1 >= 1, "keeping \(keep ?? 0) checkpoints")
     self.directory = directory
     self.keep = keep
+    self.faults = faults
   }
 
   /// What a checkpoint is about, known before its files are written.
@@ -111,7 +113,7 @@ public struct Checkpoints: Sendable {
     let partial = partial(head.progress.step, token: "0")
     do throws(CheckpointError) {
       try make(partial)
-      let share = try CheckpointShare.write(parts, model: model, file: 0, metadata: head.metadata, to: partial)
+      let share = try CheckpointShare.write(parts, model: model, file: 0, of: head, to: partial, faults)
       return try commit(head, [share], partial: partial, isBest: isBest)
     } catch {
       Files.remove(partial)
@@ -141,7 +143,7 @@ public struct Checkpoints: Sendable {
       files: shares.flatMap(\.files), pieces: shares.flatMap(\.pieces))
     let final = path(step)
     do throws(SystemFailure) {
-      try Files.write(manifest.text, to: "\(partial)/\(CheckpointManifest.fileName)")
+      try Files.write(manifest.text, to: "\(partial)/\(CheckpointManifest.fileName)", faults, checkpoint: step)
       // A directory of this step that was found damaged, or that nobody reads any more, makes room.
       if Files.kind(of: final) != nil {
         guard rename(final, final + ".replaced") == 0 else { throw SystemFailure("rename", final) }

@@ -28,6 +28,8 @@ public struct Experiment: Sendable {
   public let checkpoint: CheckpointOptions
   /// With what a rank computes.
   public let compute: ComputeOptions
+  /// What is to go wrong; no part of the result.
+  public let faults: [DemandedFault]
   /// Every key with its value, defaults filled in.
   public let resolved: Node
 
@@ -76,6 +78,7 @@ public struct Experiment: Sendable {
     compute = try options.section("compute", "with what a rank computes") {
       (options) throws(ConfigurationError) in try ComputeOptions(&options)
     }
+    faults = try FaultCatalog.read(&options)
     try options.require(
       training.patience == nil || data.validation > 0, key: "training",
       "training.early-stop needs data.validation: the test set decides nothing")

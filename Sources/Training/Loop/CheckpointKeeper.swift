@@ -50,13 +50,15 @@ final class CheckpointKeeper {
 
   /// Keeps checkpoints in the directory of a run, which is rank 0's, and makes room for them in memory.  Refuses a disk without
   /// room for one.
-  func keep(in directory: RunDirectory?, _ trainer: any ModelTrainer) throws(RunError) {
+  func keep(
+    in directory: RunDirectory?, _ trainer: any ModelTrainer, _ faults: WriteFaults?
+  ) throws(RunError) {
     do {
       let mine = directory.map { "\(Files.absolute($0.checkpointsPath))\n\(Checkpoints.newToken())" } ?? ""
       let lines = String(decoding: try Agreement.exchange(Array(mine.utf8), communicator)[0], as: UTF8.self)
         .split(separator: "\n").map(String.init)
       guard lines.count == 2 else { return folder = nil }
-      let checkpoints = Checkpoints(lines[0], keep: prepared.experiment.checkpoint.keep)
+      let checkpoints = Checkpoints(lines[0], keep: prepared.experiment.checkpoint.keep, faults: faults)
       let mark = "\(lines[0])/\(lines[1]).seen"
       try Agreement.together(communicator) { () throws(RunError) in
         guard communicator.rank == 0 else { return }
@@ -139,7 +141,7 @@ final class CheckpointKeeper {
         try checkpoints.make(partial)
         return .success(
           try CheckpointShare.write(
-            copy.parts + theirs.parts, model: copy.model, file: rank, metadata: head.metadata, to: partial))
+            copy.parts + theirs.parts, model: copy.model, file: rank, of: head, to: partial, checkpoints.faults))
       } catch { return .failure(error) }
     }
     phase = .writing(head, isBest: isBest, task)

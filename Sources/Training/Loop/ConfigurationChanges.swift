@@ -18,6 +18,6 @@ enum ConfigurationChanges {
 
   private static func matters(_ key: String) -> Bool {
     key != "name" && key != "compute.threads" && key != "training.bucket" && key != "training.overlap"
-      && !key.hasPrefix("checkpoint")
+      && !key.hasPrefix("checkpoint") && key != "faults"
   }
 }

@@ -94,6 +94,7 @@ final class ReplicaTrainer: ModelTrainer {
     try tail.finish()
     let sums = StepSums(blocks[0], shards.block)
     try sums.requireFinite(step: moment.index + 1)
+    try shards.faults?.reach(.update)
     try strategy.gradientsReady(moment.index)
     self.moment = moment
     shards.team.runStored(updating)

@@ -20,6 +20,10 @@ final class ShardTeam {
   let buckets: Buckets
   /// The blocks that a step leaves: sums of subtrees, or gradients of single shards; always in the same memory.
   let blocks: [Storage]
+  /// What is to go wrong with the gradients; nil where nothing is.
+  var faults: FaultyRank?
+  /// The shards whose sum each of `blocks` is.
+  private let nodes: [Range<Int>]
   private let prepared: PreparedExperiment
   private let schedule: BatchSchedule
   /// Each worker's shards, with their pieces and the blocks of those.
@@ -83,7 +87,8 @@ final class ShardTeam {
     }
     let ranges = parts.flatMap(\.pieces)
     let sums = parts.flatMap(\.sums)
-    merges = pieces(tree.shards(of: communicator.rank, parts: communicator.size)).map { piece in
+    nodes = pieces(tree.shards(of: communicator.rank, parts: communicator.size))
+    merges = nodes.map { piece in
       let inside = ranges.filter { $0.clamped(to: piece) == $0 }
       return (ranges.firstIndex(of: inside[0]) ?? 0, tree.additions(of: inside, into: piece))
     }
@@ -131,6 +136,7 @@ final class ShardTeam {
       return try workers[0].computeGradients(step) { (done, complete) throws(CommunicationError) in
         while next < buckets.ranges.count, done >= buckets.ready[next] {
           complete(buckets.ranges[next])
+          try faults?.gradientsReady(buckets.ranges[next], of: nodes, blocks, block)
           try ready(next)
           next += 1
         }
@@ -143,6 +149,7 @@ final class ShardTeam {
     self.step = nil
     if mergeParts.count > 1 { team.runStored(merging) } else { merge(0) }
     for bucket in buckets.ranges.indices {
+      try faults?.gradientsReady(buckets.ranges[bucket], of: nodes, blocks, block)
       try ready(bucket)
       try poll()
     }

@@ -75,6 +75,7 @@ final class SharedModelTrainer: ModelTrainer {
     let sums = StepSums(sum, shards.block)
     try sums.requireFinite(step: moment.index + 1)
     let clip = try clipScale(sum, step: moment.index + 1)
+    try shards.faults?.reach(.update)
     try update(from: sum, step: moment.index, scale: clip, learningRate: moment.learningRate)
     return sums
   }

@@ -26,6 +26,8 @@ public final class TrainingLoop {
   private let ledger: Ledger
   private let evaluators: [Evaluator]
   private let keeper: CheckpointKeeper
+  /// What is to go wrong here; nil where nothing is.
+  private let faults: FaultyRank?
   private var isStopRequested = false
   private var isRestored = false
   /// The step after which ranks last made sure that they hold the same parameters.
@@ -44,6 +46,8 @@ public final class TrainingLoop {
     self.observers = observers
     experiment = prepared.experiment
     let options = experiment.training
+    faults = FaultyRank(experiment.faults, base)
+    let base: any Communicator = faults?.communicator ?? base
     communicator = base
     let metered = MeteredCommunicator(base)
     ledger = metered.ledger
@@ -104,6 +108,7 @@ public final class TrainingLoop {
       let grain = (strategy as? any GradientStrategy)?.grain ?? .shards
       let team = try ShardTeam(
         prepared, tree, schedule, grain: grain, evaluationSizes: chunkSizes, base)
+      team.faults = faults
       let plan = ExchangePlan(
         communicator: metered, uncounted: base, tree: tree, layout: layout, buckets: team.buckets.ranges,
         scalars: team.block.count, seed: experiment.seed, stepsPerEpoch: schedule.stepsPerEpoch)
@@ -126,10 +131,27 @@ public final class TrainingLoop {
     }
   }
 
+  /// Makes the faults ready that the configuration demands of this start of the run; without it none happens.  `run` is the
+  /// directory of the run, which need not exist.  All ranks call it together, before anything is written there.
+  public func armFaults(run: String?) throws(RunError) {
+    guard let faults else { return }
+    do {
+      let number = try Agreement.together(communicator) { () throws(RunError) in
+        communicator.rank == 0 ? try Attempt.number(run: run) : 0
+      }
+      let numbers = try Agreement.exchange(Array("\(number)".utf8), communicator)
+      let attempt = Int(String(decoding: numbers[0], as: UTF8.self)) ?? number
+      try faults.arm(attempt: attempt, shards: schedule.sampler.shards, totalSteps: totalSteps)
+    } catch { throw RunError(error) }
+  }
+
+  /// What is to fail when this rank writes; nil where nothing is.
+  public var writeFaults: WriteFaults? { faults?.writes }
+
   /// Keeps the run's checkpoints in a directory, which is rank 0's; with `resume` continues from the newest whole one.  All
   /// ranks call it together, before `run`.
   public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
-    try keeper.keep(in: directory, trainer)
+    try keeper.keep(in: directory, trainer, faults?.writes)
     keeper.saved = { [unowned self] record in observe { $0.saved(record) } }
     if case let blind = keeper.blindRanks, !blind.isEmpty {
       notes.append(
@@ -174,12 +196,15 @@ public final class TrainingLoop {
       observe { $0.began(start) }
       for note in notes { observe { $0.noted(note) } }
       let summary = try train()
+      for line in try faults?.missed() ?? [] { observe { $0.noted(line) } }
       observe { $0.ended() }
       return summary
     } catch {
       let error = RunError(error)
       // What all ranks end with leaves the checkpoint under way whole.
       if error.code == .diverged { try? keeper.settle() }
+      // A rank that leaves on demand leaves in the midst of exchanges: others may still copy from its memory.
+      if faults?.communicator.sharesProcess == true { _ = Unmanaged.passRetained(self) }
       throw error
     }
   }
@@ -214,6 +239,7 @@ public final class TrainingLoop {
   func step() throws -> StepRecord {
     let start = monotonicSeconds()
     let index = progress.step
+    try faults?.begin(step: index + 1)
     let epoch = schedule.epoch(index)
     let samples = schedule.samples(index)
     let learningRate = experiment.optimizer.learningRate(
@@ -222,6 +248,7 @@ public final class TrainingLoop {
       StepMoment(
         index: index, epoch: epoch, batches: schedule.batches(index).count, samples: samples,
         learningRate: learningRate, stop: StopSignal.number != nil, busy: keeper.isBusy))
+    faults?.endStep()
     if keeper.isSaving, !sums.busy { try keeper.advance() }
     progress.step += 1
     progress.epoch = progress.step / schedule.stepsPerEpoch
@@ -278,6 +305,7 @@ public final class TrainingLoop {
 
   private func save(isBest: Bool = false) throws {
     try requireSameParameters()
+    try faults?.reach(.checkpoint)
     try keeper.save(progress, trainer, isBest: isBest)
   }
 

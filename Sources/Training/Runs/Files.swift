@@ -1,8 +1,8 @@
 import Glibc
 
 /// The system refused something about a file.
-struct SystemFailure: Error {
-  let message: String
+package struct SystemFailure: Error {
+  package let message: String
   /// The errno behind it.
   let code: Int32
 
@@ -102,13 +102,17 @@ enum Files {
     if let failure { throw failure }
   }
 
-  /// Gives a path a new text: the old one stays whole until the new one has reached the disk.
-  static func write(_ text: String, to path: String) throws(SystemFailure) {
+  /// Gives a path a new text: the old one stays whole until the new one has reached the disk.  `faults` may let it fail;
+  /// `checkpoint` is the step of the checkpoint that the file belongs to, if it does.
+  static func write(
+    _ text: String, to path: String, _ faults: WriteFaults? = nil, checkpoint: Int? = nil
+  ) throws(SystemFailure) {
     let temporary = "\(path).\(getpid()).partial"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw SystemFailure("write", path) }
     do throws(SystemFailure) {
       defer { close(descriptor) }
+      try faults?.check(path, checkpoint: checkpoint)
       try write(text, to: descriptor, path)
       guard fsync(descriptor) == 0 else { throw SystemFailure("write", path) }
     } catch {

@@ -85,15 +85,20 @@ public final class MetricsLog: Sendable {
   /// Where it lies.
   public let path: String
   private let descriptor: Int32
+  private let faults: WriteFaults?
 
   /// Opens the file to append to.  A run that goes on from a checkpoint gives where that stands: lines beyond it are
   /// dropped, because they will be written again, and so is a last line that was cut off.  Nil begins the file anew.
-  public init(_ path: String, resumingAfter counter: Counter? = nil) throws(RunError) {
+  /// `faults` may let writes fail.
+  public init(
+    _ path: String, resumingAfter counter: Counter? = nil, _ faults: WriteFaults? = nil
+  ) throws(RunError) {
     self.path = path
+    self.faults = faults
     if let counter, let old = Files.text(of: path) {
       let kept = MetricsLog.lines(of: old, upTo: counter)
       if old != kept {
-        do throws(SystemFailure) { try Files.write(kept, to: path) } catch { throw RunError(error) }
+        do throws(SystemFailure) { try Files.write(kept, to: path, faults) } catch { throw RunError(error) }
       }
     }
     let start = counter == nil ? O_TRUNC : 0
@@ -106,7 +111,10 @@ public final class MetricsLog: Sendable {
   /// Appends a line.  When the disk refuses, the file keeps whole lines only.
   public func write(_ metrics: Metrics) throws(RunError) {
     let end = lseek(descriptor, 0, SEEK_END)
-    do throws(SystemFailure) { try Files.write(metrics.object.text + "\n", to: descriptor, path) } catch {
+    do throws(SystemFailure) {
+      try faults?.check(path)
+      try Files.write(metrics.object.text + "\n", to: descriptor, path)
+    } catch {
       _ = ftruncate(descriptor, end)
       throw RunError(error)
     }

@@ -12,6 +12,8 @@ public final class RunDirectory: Sendable {
   public let isContinued: Bool
   /// Its log.
   public let log: RunLog
+  /// Which of the run's files are to fail when they are written; nil for none.
+  let faults: WriteFaults?
   private let lock: RunLock
 
   private static let lockName = "lock"
@@ -21,14 +23,16 @@ public final class RunDirectory: Sendable {
   /// - `path`: what `--run` names; nil makes `runs/<name>-<time>`, with `-2`, `-3` … behind it where that exists.
   /// - `resume`: whether an existing run goes on; without it one is a configuration error.  A path that does not exist yet is
   ///   made in either case.
+  /// - `faults`: which of its files are to fail when they are written.
   /// - `patience`: how long to wait for another process that holds the lock; then it is refused.
   ///
   /// Errors: `configuration` for a run that exists or a folder that is none, `usage` for resuming without a path, `refused` for
   /// everything the system refuses and for the lock.
   public init(
     name: String, path given: String? = nil, resume: Bool = false, under root: String = "runs",
-    patience: Duration = .seconds(10)
+    faults: WriteFaults? = nil, patience: Duration = .seconds(10)
   ) throws(RunError) {
+    self.faults = faults
     guard given != nil || !resume else { throw RunError(.usage, "--resume needs --run DIR to say which run goes on") }
     do {
       if let given {
@@ -75,7 +79,7 @@ extension RunDirectory {
 
   /// Opens `metrics.jsonl`, without the lines beyond the step or round that the run goes on from; nil begins anew.
   public func metrics(resumingAfter counter: MetricsLog.Counter? = nil) throws(RunError) -> MetricsLog {
-    try MetricsLog("\(path)/metrics.jsonl", resumingAfter: counter)
+    try MetricsLog("\(path)/metrics.jsonl", resumingAfter: counter, faults)
   }
 
   /// Marks the run as finished: the object is what `--resume` prints from then on.
@@ -94,7 +98,7 @@ extension RunDirectory {
 
   /// Writes a file of the run's own, whole or not at all.
   public func write(_ text: String, to name: String) throws(RunError) {
-    do throws(SystemFailure) { try Files.write(text, to: "\(path)/\(name)") } catch { throw RunError(error) }
+    do throws(SystemFailure) { try Files.write(text, to: "\(path)/\(name)", faults) } catch { throw RunError(error) }
   }
 
   /// Any name as that of a folder: what is no letter, digit, dot, dash or underscore becomes a dash.
