@@ -20,7 +20,8 @@ enum ResNet {
         for block in 0..<(depth - 2) / 6 {
           try stack.append(in: &scope) { (input, scope: inout ParameterScope) throws(ConfigurationError) in
             try BasicBlock(
-              input, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1, synchronised: synchronised, in: &scope)
+              input, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1, synchronised: synchronised, in: &scope
+            )
           }
         }
       }

@@ -75,7 +75,8 @@ final class ShardTeam {
       } else {
         let shards = held.reduce(0) { $0 + $1.count }
         try MachineMemory.require(
-          needed, for: "the activations of \(sizes[0]) samples in each of \(shards) shards at once, which meet at every "
+          needed,
+          for: "the activations of \(sizes[0]) samples in each of \(shards) shards at once, which meet at every "
             + "synchronised layer",
           "lower training.batch, start ranks on more machines, set training.recompute, or leave out synchronised")
       }
