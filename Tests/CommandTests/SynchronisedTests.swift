@@ -7,7 +7,7 @@ struct SynchronisedTests {
   static let experiments = [
     "photographs": ["--set", "model.synchronised=true", "--set", "training.steps=4"],
     "cnn": [
-      "--set", "model.layers.1.batch-norm.synchronised=true", "--set", "training.accumulate=2",
+      "--set", "model.layers.1={batch-norm: {synchronised: true}}", "--set", "training.accumulate=2",
     ],
   ]
 
@@ -67,7 +67,7 @@ struct SynchronisedTests {
     arguments: ["local-sgd", "post-local-sgd", "diloco", "streaming-diloco", "gossip", "push-gossip"])
   func replicas(_ strategy: String) throws {
     let tool = try Experiments.folder()
-    let changes = ["--set", "model.layers.1.batch-norm.synchronised=true", "--set", "strategy=\(strategy)"]
+    let changes = ["--set", "model.layers.1={batch-norm: {synchronised: true}}", "--set", "strategy=\(strategy)"]
     for verb in ["train", "check"] {
       try tool.run([verb, "cnn.yaml"] + changes).expectFailure(
         3, "strategy: \(strategy)", "synchronised: true", "allreduce")

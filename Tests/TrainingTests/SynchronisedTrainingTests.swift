@@ -6,7 +6,7 @@ import Training
 
 @Suite("Shards that meet come to the same bits, whoever computes them")
 struct SynchronisedTrainingTests {
-  /// Convolution, a residual, dropout, clipping, accumulation; a step in seven has three samples for five shards.
+  /// Convolution, a residual, dropout, accumulation; a step in seven has three samples for five shards.
   static let yaml = """
     name: meetings
     seed: 11
@@ -25,7 +25,7 @@ struct SynchronisedTrainingTests {
         - batch-norm: {synchronised: true}
         - linear: 10
     data: {name: digits, subset: 310, validation: 0.1}
-    training: {steps: 12, batch: 23, shards: 5, accumulate: 2, clip: 0.5, evaluate: 100 steps, bucket: 1024}
+    training: {steps: 12, batch: 23, shards: 5, accumulate: 2, evaluate: 100 steps, bucket: 1024}
     optimizer: {name: adamw, learning-rate: 3e-3, weight-decay: 0.1}
 
     """
