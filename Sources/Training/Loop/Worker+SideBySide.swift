@@ -41,8 +41,7 @@ extension Worker {
       if let executor = lane.executor {
         finish(lane.target(block), executor, step)
       } else if !lane.isFilled {
-        lane.leaf.clear()
-        lane.leaf.base[block.stop] = step.stop ? 1 : 0
+        leaveNothing(in: lane.leaf, step)
       }
     }
   }

@@ -186,13 +186,16 @@ final class Worker {
       }
       isFilled = true
     }
-    if !isFilled {
-      leaf.clear()
-      leaf.base[block.stop] = step.stop ? 1 : 0
-    }
+    if !isFilled { leaveNothing(in: leaf, step) }
     if !isPolled {
       do throws(CommunicationError) { try poll(Int.max) { complete($0) } } catch { throw RunError(error) }
     }
+  }
+
+  /// What a shard without samples leaves.
+  func leaveNothing(in leaf: Storage, _ step: Step) {
+    leaf.clear()
+    leaf.base[block.stop] = step.stop ? 1 : 0
   }
 
   /// Writes the tail of a block from the sums of a run.
