@@ -185,7 +185,21 @@ def shapes():
     store("concatenation", dict(operation="concatenation"), x0=last(a), x1=last(b), y=last(torch.cat([a, b], 1)))
 
 
+def whole_batch():
+    """Batch normalisation with a residual and relu over a batch whose means are hundreds of deviations away."""
+    n, c = 37, 6
+    mean, variance = random(c, scale=0.5), (random(c) ** 2 + 0.5).float().double()
+    after_mean, after_variance = mean.clone(), variance.clone()
+    extra = {"running-mean": mean, "running-variance": variance, "running-mean-after": after_mean,
+             "running-variance-after": after_variance}
+    x = (random(n, c) + torch.tensor([0.0, 1, -30, 100, 300, -300])).float().double()
+    differentiate("batch-norm-residual-relu", dict(operation="batch-norm-residual-relu", epsilon=1e-5, momentum=0.1),
+                  lambda x, weight, bias, residual: F.relu(
+                      F.batch_norm(x, after_mean, after_variance, weight, bias, True, 0.1, 1e-5) + residual),
+                  x, dict(weight=random(c), bias=random(c), residual=random(n, c)), extra=lambda: extra)
+
+
 def make():
-    for part in (linear, convolution, pooling, normalisation, activations, losses, sequences, shapes):
+    for part in (linear, convolution, pooling, normalisation, activations, losses, sequences, shapes, whole_batch):
         part()
     return tensors, metadata

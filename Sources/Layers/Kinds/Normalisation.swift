@@ -1,8 +1,9 @@
 import Configuration
 import Tensors
 
-/// Batch normalisation over the last axis (Ioffe and Szegedy 2015): each shard by its own mean and variance; running
-/// statistics, which evaluation uses, move once a step by the sample-weighted mean over shards.
+/// Batch normalisation over the last axis (Ioffe and Szegedy 2015): each shard by its own mean and variance, or where
+/// `synchronised` all shards by those of the whole batch, for which they meet twice a step; running statistics, which
+/// evaluation uses, move once a step by the sample-weighted mean over shards.
 public struct BatchNorm: Layer {
   /// The input's shape.
   public let output: Signal
@@ -11,10 +12,12 @@ public struct BatchNorm: Layer {
   let mean: ModelState
   let variance: ModelState
   let epsilon: Float
+  let synchronised: Bool
 
   /// Declares weight (1) and bias (0) where `affine`, running mean (0) and variance (1).
   public init(
-    _ input: Signal, epsilon: Float = 1e-5, momentum: Float = 0.1, affine: Bool = true, in scope: inout ParameterScope
+    _ input: Signal, epsilon: Float = 1e-5, momentum: Float = 0.1, affine: Bool = true, synchronised: Bool = false,
+    in scope: inout ParameterScope
   ) {
     let channels = input.shape[-1]
     weight = affine ? scope.parameter("weight", [channels], .constant(1)) : nil
@@ -22,6 +25,7 @@ public struct BatchNorm: Layer {
     mean = scope.state("running_mean", [channels], initial: 0, momentum: momentum)
     variance = scope.state("running_var", [channels], initial: 1, momentum: momentum)
     self.epsilon = epsilon
+    self.synchronised = synchronised
     output = input
   }
 
@@ -29,17 +33,27 @@ public struct BatchNorm: Layer {
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
     recorder.batchNorm(
       x, weight: weight.map(recorder.parameter), bias: bias.map(recorder.parameter), mean: mean, variance: variance,
-      epsilon: epsilon)
+      epsilon: epsilon, synchronised: synchronised)
   }
 
-  static let kind = LayerKind("batch-norm", "Normalises each channel over the samples of a shard.") {
+  /// Reads the key `synchronised` of a layer, or of a model that has such layers.
+  static func readSynchronised(_ options: inout Options) throws(ConfigurationError) -> Bool {
+    try options.flag(
+      "synchronised", default: false,
+      "batch normalisation over the whole batch instead of each shard: shards meet at every layer, and a rank keeps the "
+        + "activations of all its shards at once")
+  }
+
+  static let kind = LayerKind("batch-norm", "Normalises each channel over the samples of a shard, or of the batch.") {
     (options, input, scope) throws(ConfigurationError) in
     try input.requireNumbers(for: "batch-norm")
     let epsilon = try options.number("epsilon", default: 1e-5, in: .positive, "added to the variance")
     let momentum = try options.number(
       "momentum", default: 0.1, in: .fraction, "share of the newest batch in the running statistics")
     let affine = try options.flag("affine", default: true, "whether weight and bias are learned")
-    return BatchNorm(input, epsilon: Float(epsilon), momentum: Float(momentum), affine: affine, in: &scope)
+    let synchronised = try readSynchronised(&options)
+    return BatchNorm(
+      input, epsilon: Float(epsilon), momentum: Float(momentum), affine: affine, synchronised: synchronised, in: &scope)
   }
 }
 

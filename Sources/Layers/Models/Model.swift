@@ -27,6 +27,13 @@ public struct Model: Sendable {
     layers.reduce(x) { x, named in recorder.scope(named.name) { named.layer.record(x, recorder) } }
   }
 
+  /// Whether the shards of a batch meet within it while training, as synchronised batch normalisation makes them.
+  public var meets: Bool {
+    let recorder = Recorder(batch: 1, mode: .training, layout: layout, compute: Compute())
+    _ = record(recordInput(recorder), recorder)
+    return recorder.meets
+  }
+
   /// Records the samples of the batch.
   public func recordInput(_ recorder: Recorder) -> Value {
     recorder.input(input.shape, input.vocabulary == nil ? .float32 : .int32)

@@ -9,16 +9,19 @@ enum ResNet {
       (options, input, classes, scope) throws(ConfigurationError) in
       let width = try options.integer(
         "width", default: 16, in: 1...4096, unit: "channels", "channels of the first stage")
+      let synchronised = try BatchNorm.readSynchronised(&options)
       var stack = Stack(input)
       try stack.append(in: &scope) { (input, scope: inout ParameterScope) throws(ConfigurationError) in
         try ConvolutionLayer(input, channels: width, .init(kernel: 3, padding: 1), bias: false, in: &scope)
       }
-      stack.append(in: &scope) { BatchNorm($0, in: &$1) }
+      stack.append(in: &scope) { BatchNorm($0, synchronised: synchronised, in: &$1) }
       stack.append(Activation.relu.layer(stack.output))
       for (stage, channels) in [width, 2 * width, 4 * width].enumerated() {
         for block in 0..<(depth - 2) / 6 {
           try stack.append(in: &scope) { (input, scope: inout ParameterScope) throws(ConfigurationError) in
-            try BasicBlock(input, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1, in: &scope)
+            try BasicBlock(
+              input, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1, synchronised: synchronised, in: &scope
+            )
           }
         }
       }
@@ -37,7 +40,12 @@ struct BasicBlock: Layer {
   private let b1, b2: BatchNorm
   private let short: (convolution: ConvolutionLayer, norm: BatchNorm)?
 
-  init(_ input: Signal, channels: Int, stride: Int, in scope: inout ParameterScope) throws(ConfigurationError) {
+  init(
+    _ input: Signal, channels: Int, stride: Int, synchronised: Bool, in scope: inout ParameterScope
+  ) throws(ConfigurationError) {
+    func norm(_ name: String, _ scope: inout ParameterScope, after input: Signal) -> BatchNorm {
+      scope.nested(name) { BatchNorm(input, synchronised: synchronised, in: &$0) }
+    }
     func convolution(
       _ name: String, _ input: Signal, _ window: Window, _ scope: inout ParameterScope
     ) throws(ConfigurationError) -> ConvolutionLayer {
@@ -47,12 +55,12 @@ struct BasicBlock: Layer {
     }
     let first = try convolution("c1", input, .init(kernel: 3, stride: stride, padding: 1), &scope)
     c1 = first
-    b1 = scope.nested("b1") { BatchNorm(first.output, in: &$0) }
+    b1 = norm("b1", &scope, after: first.output)
     c2 = try convolution("c2", first.output, .init(kernel: 3, padding: 1), &scope)
-    b2 = scope.nested("b2") { BatchNorm(first.output, in: &$0) }
+    b2 = norm("b2", &scope, after: first.output)
     if stride != 1 || input.shape[-1] != channels {
       let around = try convolution("short.0", input, .init(kernel: 1, stride: stride), &scope)
-      short = (around, scope.nested("short.1") { BatchNorm(first.output, in: &$0) })
+      short = (around, norm("short.1", &scope, after: first.output))
     } else {
       short = nil
     }

@@ -10,13 +10,16 @@ enum VGG {
     (options, input, classes, scope) throws(ConfigurationError) in
     let normalised = try options.flag(
       "batch-norm", default: true, "whether batch normalisation follows each convolution")
+    let synchronised = try BatchNorm.readSynchronised(&options)
+    try options.require(
+      normalised || !synchronised, key: "synchronised", "there is no batch normalisation to be synchronised")
     var stack = Stack(input)
     for stage in [[64], [128], [256, 256], [512, 512], [512, 512]] {
       for channels in stage {
         try stack.append(in: &scope) { (input, scope: inout ParameterScope) throws(ConfigurationError) in
           try ConvolutionLayer(input, channels: channels, .init(kernel: 3, padding: 1), bias: true, in: &scope)
         }
-        if normalised { stack.append(in: &scope) { BatchNorm($0, in: &$1) } }
+        if normalised { stack.append(in: &scope) { BatchNorm($0, synchronised: synchronised, in: &$1) } }
         stack.append(Activation.relu.layer(stack.output))
       }
       stack.append(try MaxPool(stack.output, .init(kernel: 2, stride: 2)))

@@ -23,6 +23,8 @@ public final class Executor {
   private let preparationKernels: [Unmanaged<Box>]
   private let stepKernels: [Unmanaged<Box>]
   private var prepared: (parameters: UnsafeMutableRawPointer, version: Int)?
+  /// The run that goes from meeting to meeting, with the instructions done and the meetings behind it.
+  private var course: (run: Run, done: Int, met: Int)?
 
   private final class Box {
     let kernel: Kernel
@@ -87,16 +89,16 @@ public final class Executor {
     bases.deallocate()
   }
 
-  /// Runs the program over one batch.
+  /// Runs the program over one batch, of which this shard is all: it meets nobody.
   public func run(_ inputs: borrowing Inputs) {
     run(inputs) { _ in }
   }
 
-  /// Runs the program over one batch; `poll` is told the number of instructions done after each of them.
+  /// Runs the program over one batch, of which this shard is all; `poll` is told the number of instructions done after each of them.
   public func run<Failure: Error>(
     _ inputs: borrowing Inputs, poll: (Int) throws(Failure) -> Void
   ) throws(Failure) {
-    let run = begin(inputs)
+    let run = bind(inputs)
     var done = 0
     for kernel in stepKernels {
       kernel._withUnsafeGuaranteedRef { $0.kernel(run) }
@@ -106,10 +108,30 @@ public final class Executor {
   }
 
   /// Does now what the next run of the same inputs would begin with: the work on parameters alone.  For profiles.
-  public func prepare(_ inputs: borrowing Inputs) { _ = begin(inputs) }
+  public func prepare(_ inputs: borrowing Inputs) { _ = bind(inputs) }
+
+  // MARK: From meeting to meeting
+
+  /// Begins a run that `advance` takes from meeting to meeting.  Until it has ended, inputs and pool belong to it.
+  public func begin(_ inputs: borrowing Inputs) { course = (bind(inputs), 0, 0) }
+
+  /// Runs to the next meeting of the plan, or after the last one to the end.
+  public func advance() {
+    guard let course else { preconditionFailure("no run was begun") }
+    let meetings = plan.meetings
+    let end = course.met < meetings.count ? meetings[course.met].instructions : stepKernels.count
+    for index in course.done..<end { stepKernels[index]._withUnsafeGuaranteedRef { $0.kernel(course.run) } }
+    self.course = (course.run, end, course.met + 1)
+  }
+
+  /// What this shard has brought to a meeting; what is in its place when the run goes on counts as the whole batch's.
+  public func numbers(ofMeeting index: Int) -> UnsafeMutablePointer<Double> {
+    let place = plan.meetings[index].place
+    return (bases[place.space] + place.offset).assumingMemoryBound(to: Double.self)
+  }
 
   /// Points to the blocks of the inputs, and runs what depends on parameters alone unless the pool holds it already.
-  private func begin(_ inputs: borrowing Inputs) -> Run {
+  private func bind(_ inputs: borrowing Inputs) -> Run {
     LibraryThreads.limitToOne()
     let store = inputs.store
     precondition(

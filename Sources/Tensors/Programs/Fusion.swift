@@ -55,6 +55,6 @@ extension BatchNormOptions {
   fileprivate func with(rectified: Bool = false, residual: Bool = false) -> BatchNormOptions {
     BatchNormOptions(
       rows: rows, channels: channels, epsilon: epsilon, isAffine: isAffine, hasResidual: residual || hasResidual,
-      isRectified: rectified || isRectified, usesStates: usesStates)
+      isRectified: rectified || isRectified, statistics: statistics)
   }
 }

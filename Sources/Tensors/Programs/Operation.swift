@@ -8,6 +8,10 @@ public protocol Operation: Sendable {
   /// Pairs of an input and an output of equal size that may share memory when the input is not needed afterwards.
   var inPlace: [(input: Int, output: Int)] { get }
 
+  /// How the Float64 numbers that output 0 consists of become those of the whole batch, where all its shards must meet before
+  /// anything reads them; nil where a shard goes its own way.  What it makes is kept: no pass makes it again.
+  var meeting: Meeting.Combination? { get }
+
   /// Whether it must stay where it was recorded although it depends on parameters alone.
   var staysInStep: Bool { get }
 
@@ -33,6 +37,8 @@ public protocol Operation: Sendable {
 extension Operation {
   /// Nothing is shared.
   public var inPlace: [(input: Int, output: Int)] { [] }
+  /// No shard needs another.
+  public var meeting: Meeting.Combination? { nil }
   /// Work on parameters alone is hoisted out of the step.
   public var staysInStep: Bool { false }
   /// All outputs are Float32.

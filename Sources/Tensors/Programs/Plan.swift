@@ -15,6 +15,8 @@ public struct Plan: Sendable {
   let results: [(operand: Operand, count: Int)]
   /// For each parameter, in order of declaration, the number of step instructions after which its gradient is final.
   public let gradientReady: [Int]
+  /// Where the shards of a batch meet, in order; the same for every batch size of a model.
+  public let meetings: [Meeting]
 
   struct PlannedInstruction: Sendable {
     let instruction: Instruction
@@ -92,6 +94,24 @@ public struct Plan: Sendable {
       }
     }
     gradientReady = ready
+    meetings = Plan.meetings(step, recorder)
+  }
+
+  /// The meetings whose numbers are read afterwards: nobody waits for those that lead to no gradient.
+  private static func meetings(_ step: [PlannedInstruction], _ recorder: Recorder) -> [Meeting] {
+    var meetings: [Meeting] = []
+    var read: Set<Value> = []
+    for (index, planned) in step.enumerated().reversed() {
+      let call = planned.instruction
+      if let combination = call.operation.meeting, read.contains(call.outputs[0]) {
+        meetings.append(
+          Meeting(
+            combination: combination, count: recorder[call.outputs[0]].bytes / 8, instructions: index + 1,
+            place: planned.operands.outputs[0]))
+      }
+      read.formUnion(call.inputs)
+    }
+    return meetings.reversed()
   }
 }
 

@@ -54,6 +54,10 @@ struct Recomputation {
       }
     }
     for value in recorder.results { cut.kept.insert(recorder.root(value).value) }
+    // Shards meet once.
+    for call in instructions where call.operation.meeting != nil {
+      cut.kept.formUnion(call.outputs.map { recorder.root($0).value })
+    }
     // What is made together stays together, or an instruction would run again for a small part of its results.
     for call in instructions where call.outputs.contains(where: { cut.kept.contains(recorder.root($0).value) }) {
       cut.kept.formUnion(call.outputs.map { recorder.root($0).value })

@@ -31,7 +31,9 @@ public final class StepBenchmark {
   /// Scalars that are trained.
   public var parameters: Int { loop.store.layout.parameterCount }
   /// Pool memory of a thread.
-  public var poolBytes: Int { loop.trainer.shards.library.poolBytes }
+  public var poolBytes: Int {
+    loop.trainer.shards.library.poolBytes(shards: loop.trainer.shards.workers.map(\.shards.count).max() ?? 1)
+  }
 
   /// Floating-point operations of a step, of all ranks, without the update.
   public var flops: Int {

@@ -60,14 +60,17 @@ public struct StepEstimate: Sendable {
         flops: steps.filter { isWithin($0.scope, named.name) }.reduce(0) { $0 + $1.flops } / samples)
     }
     flopsPerSample = plan.flops / samples
-    activationBytes = plan.poolBytes * threads
+    // Where shards meet, all of a rank are under way at once.
+    let together = plan.meetings.isEmpty ? 0 : (shards + ranks - 1) / ranks
+    activationBytes = plan.poolBytes * max(threads, together)
     // Models of their own for the shards of a rank, beside the one that is kept.
     let replicas = experiment.strategy() is any ReplicaStrategy ? (shards + ranks - 1) / ranks : 0
     parameterBytes = 4 * layout.gradientCount * (1 + replicas)
     // A worker sums its shards in a tree: one block a level, and one for the next leaf.
     let perThread = max(1, (shards / ranks + threads - 1) / threads)
     let levels = perThread == 1 ? 1 : Int.bitWidth - (perThread - 1).leadingZeroBitCount + 1
-    gradientBytes = 4 * layout.gradientCount * (replicas == 0 ? levels * threads : replicas)
+    let blocks = together == 0 ? levels * threads : together * (experiment.training.accumulate > 1 ? 2 : 1)
+    gradientBytes = 4 * layout.gradientCount * (replicas == 0 ? blocks : replicas)
     optimizerBytes = experiment.optimizer.make(layout: layout).stateBytes * max(1, replicas)
   }
 }

@@ -154,6 +154,13 @@ public struct PreparedExperiment: Sendable {
           "the model makes \(model.output) numbers a sample, but \(dataset.name) needs \(Signal(expected)) "
             + "(\(isClasses ? "\(outputs) classes" : "values")); change \(last)")
       }
+      let strategy = experiment.strategy()
+      guard !(strategy is any ReplicaStrategy) || !model.meets else {
+        throw ConfigurationError(
+          "strategy: \(type(of: strategy).name) trains a model for each shard, but batch normalisation with synchronised: "
+            + "true in model: \(model.name) is over the batch of all shards; leave out synchronised, or choose a strategy that "
+            + "exchanges gradients, such as allreduce")
+      }
       guard model.layout.parameterCount > 0 else {
         throw ConfigurationError(
           "the model has no parameters to train; add a layer that has, such as {linear: \(outputs)}")

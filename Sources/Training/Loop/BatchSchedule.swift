@@ -42,7 +42,8 @@ public struct BatchSchedule: Sendable, Hashable {
   }
 }
 
-/// The shard batches of one worker in the order in which it computes them: by step, shard, batch of the step.
+/// The shard batches of one worker in the order in which it computes them: by step, shard, batch of the step; or where shards
+/// run side by side by step, batch, shard.
 package final class StepRequests: Sendable {
   private struct Cursor {
     var step: Int
@@ -54,12 +55,14 @@ package final class StepRequests: Sendable {
 
   private let schedule: BatchSchedule
   private let shards: Range<Int>
+  private let sideBySide: Bool
   private let cursor: Mutex<Cursor>
 
   /// The requests of `shards` from step `first` on; they never end.
-  package init(_ schedule: BatchSchedule, shards: Range<Int>, first: Int) {
+  package init(_ schedule: BatchSchedule, shards: Range<Int>, first: Int, sideBySide: Bool = false) {
     self.schedule = schedule
     self.shards = shards
+    self.sideBySide = sideBySide
     cursor = Mutex(Cursor(step: first))
   }
 
@@ -76,14 +79,15 @@ package final class StepRequests: Sendable {
       let range = schedule.sampler.range(
         batch: batches.lowerBound + cursor.batch, shard: shards.lowerBound + cursor.shard)
       let samples = cursor.order[range]
-      cursor.batch += 1
-      if cursor.batch == batches.count {
-        cursor.batch = 0
+      if sideBySide {
         cursor.shard += 1
-        if cursor.shard == shards.count {
-          cursor.shard = 0
-          cursor.step += 1
-        }
+        if cursor.shard == shards.count { (cursor.shard, cursor.batch) = (0, cursor.batch + 1) }
+      } else {
+        cursor.batch += 1
+        if cursor.batch == batches.count { (cursor.shard, cursor.batch) = (cursor.shard + 1, 0) }
+      }
+      if cursor.shard == shards.count || cursor.batch == batches.count {
+        (cursor.step, cursor.shard, cursor.batch) = (cursor.step + 1, 0, 0)
       }
       return BatchRequest(samples: samples, epoch: UInt64(epoch))
     }

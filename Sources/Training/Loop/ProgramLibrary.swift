@@ -1,5 +1,6 @@
 import Layers
 import Learning
+import Strategies
 import Tensors
 
 /// The plans of one model: recorded once for each batch size and mode, then shared by all workers.
@@ -10,6 +11,8 @@ public struct ProgramLibrary: Sendable {
   public let objective: Objective
   private let training: [Int: Plan]
   private let evaluation: [Int: Plan]
+  /// Where the shards of a batch meet in training; the same in the plans of all batch sizes.
+  public let meetings: [Meeting]
 
   /// Records and plans programs for the given batch sizes.
   public init(
@@ -24,6 +27,11 @@ public struct ProgramLibrary: Sendable {
         rule.record(model, objective, recorder)
         return (batch, Plan(recorder))
       })
+    meetings = self.training.values.first?.meetings ?? []
+    for plan in self.training.values {
+      let alike = plan.meetings.map(\.count) == meetings.map(\.count)
+      precondition(alike, "shards of \(plan.batch) samples meet elsewhere than others")
+    }
     self.evaluation = Dictionary(
       uniqueKeysWithValues: Set(evaluation).map { batch in
         (batch, ProgramLibrary.inference(model, objective, compute, batch: batch))
@@ -46,6 +54,14 @@ public struct ProgramLibrary: Sendable {
   /// Pool memory that the largest plan needs.
   public var poolBytes: Int { (training.values.map(\.poolBytes) + evaluation.values.map(\.poolBytes)).max() ?? 0 }
 
+  /// Pool memory that the largest plan of a training step needs.
+  public var trainingPoolBytes: Int { training.values.map(\.poolBytes).max() ?? 0 }
+
+  /// Pool memory of a thread that computes so many shards: they take turns, unless they run side by side.
+  public func poolBytes(shards: Int) -> Int {
+    meetings.isEmpty ? poolBytes : poolBytes + max(0, shards - 1) * trainingPoolBytes
+  }
+
   /// The plan of a batch size.
   func plan(_ mode: Mode, _ batch: Int) -> Plan {
     guard let plan = (mode == .training ? training : evaluation)[batch] else {
@@ -56,4 +72,20 @@ public struct ProgramLibrary: Sendable {
 
   /// For each parameter, the instructions of a training step after which its gradient is final.
   func gradientReady(_ batch: Int) -> [Int] { plan(.training, batch).gradientReady }
+
+  /// For each bucket, the number of the meeting after which its gradients are final in the plans of all batch sizes; the
+  /// number of all meetings where they are so at the end.
+  func meetings(_ buckets: Buckets, scalars: Int) -> [Int] {
+    var last = buckets.ranges.map { _ in 0 }
+    for plan in training.values {
+      let same = Buckets(
+        layout: model.layout, gradientReady: plan.gradientReady, count: buckets.ranges.first?.upperBound ?? 0,
+        scalars: scalars)
+      for (bucket, ready) in same.ready.enumerated() {
+        let meeting = plan.meetings.firstIndex { $0.instructions >= ready } ?? plan.meetings.count
+        last[bucket] = max(last[bucket], meeting)
+      }
+    }
+    return last
+  }
 }

@@ -18,14 +18,17 @@ final class ShardTeam {
   let library: ProgramLibrary
   /// Ranges of a block that are exchanged one by one.
   let buckets: Buckets
+  private let bucketScalars: Int
   /// The blocks that a step leaves: sums of subtrees, or gradients of single shards; always in the same memory.
   let blocks: [Storage]
   /// What is to go wrong with the gradients; nil where nothing is.
   var faults: FaultyRank?
-  /// The shards whose sum each of `blocks` is.
-  private let nodes: [Range<Int>]
   private let prepared: PreparedExperiment
   private let schedule: BatchSchedule
+  private let tree: ShardTree
+  /// What brings shards together at meetings; nil where they do not meet.
+  private var meetingExchange: MeetingExchange?
+  private var sideBySide: SideBySideStep?
   /// Each worker's shards, with their pieces and the blocks of those.
   private let parts: [(shards: Range<Int>, pieces: [Range<Int>], sums: [Storage])]
   private let memory: CommunicatorMemory
@@ -36,6 +39,8 @@ final class ShardTeam {
   private lazy var computation: (Int) -> Void = { [unowned self] member in compute(member) }
   private lazy var merging: (Int) -> Void = { [unowned self] member in merge(member) }
   private let mergeParts: [Range<Int>]
+  /// What this rank's sums are sums of.
+  private let rankPieces: [Range<Int>]
   /// How sums of workers become sums of this rank's subtrees: additions among the pieces from `first` on.
   private let merges: [(first: Int, additions: [(to: Int, from: Int)])]
 
@@ -46,6 +51,7 @@ final class ShardTeam {
   ) throws {
     self.prepared = prepared
     self.schedule = schedule
+    self.tree = tree
     let layout = prepared.model.layout
     let block = GradientBlock(layout)
     self.block = block
@@ -55,23 +61,33 @@ final class ShardTeam {
     library = ProgramLibrary(
       prepared.model, prepared.objective, prepared.experiment.learning, prepared.compute, training: sizes,
       evaluation: evaluationSizes)
+    bucketScalars = prepared.experiment.training.bucket ?? Buckets.size(for: block.count)
     buckets = Buckets(
-      layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count,
-      scalars: prepared.experiment.training.bucket ?? Buckets.size(for: block.count))
-    let needed = library.poolBytes
+      layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count, scalars: bucketScalars)
+    let library = library
+    let held = (0..<threads).map { member in
+      tree.shards(of: communicator.rank * threads + member, parts: communicator.size * threads)
+    }
     try Agreement.together(communicator) { () throws(RunError) in
-      try MachineMemory.require(
-        Double(needed) * Double(threads), for: "the activations of \(sizes[0]) samples on each of \(threads) threads",
-        "lower training.batch or training.evaluation-batch, or raise training.shards")
+      let needed = held.reduce(0.0) { $0 + Double(library.poolBytes(shards: $1.count)) }
+      if library.meetings.isEmpty {
+        try MachineMemory.require(
+          needed, for: "the activations of \(sizes[0]) samples on each of \(threads) threads",
+          "lower training.batch or training.evaluation-batch, or raise training.shards")
+      } else {
+        let shards = held.reduce(0) { $0 + $1.count }
+        try MachineMemory.require(
+          needed,
+          for: "the activations of \(sizes[0]) samples in each of \(shards) shards at once, which meet at every "
+            + "synchronised layer",
+          "lower training.batch, start ranks on more machines, set training.recompute, or leave out synchronised")
+      }
     }
     func pieces(_ shards: Range<Int>) -> [Range<Int>] {
       switch grain {
       case .subtrees: tree.subtrees(in: shards)
       case .shards: shards.map { $0..<$0 + 1 }
       }
-    }
-    let held = (0..<threads).map { member in
-      tree.shards(of: communicator.rank * threads + member, parts: communicator.size * threads)
     }
     let stride = (block.count + 15) / 16 * 16
     let memory = try communicator.allocate(byteCount: 4 * stride * held.reduce(0) { $0 + pieces($1).count })
@@ -87,8 +103,8 @@ final class ShardTeam {
     }
     let ranges = parts.flatMap(\.pieces)
     let sums = parts.flatMap(\.sums)
-    nodes = pieces(tree.shards(of: communicator.rank, parts: communicator.size))
-    merges = nodes.map { piece in
+    rankPieces = pieces(tree.shards(of: communicator.rank, parts: communicator.size))
+    merges = rankPieces.map { piece in
       let inside = ranges.filter { $0.clamped(to: piece) == $0 }
       return (ranges.firstIndex(of: inside[0]) ?? 0, tree.additions(of: inside, into: piece))
     }
@@ -108,10 +124,12 @@ final class ShardTeam {
 
   /// Makes the workers, which start reading the samples of step `first`.
   func begin(at first: Int) throws {
-    let (source, schedule) = (prepared.dataset.training, schedule)
+    let (source, schedule, meets) = (prepared.dataset.training, schedule, !library.meetings.isEmpty)
     try begin { shards throws(DataError) in
-      let requests = StepRequests(schedule, shards: shards, first: first)
-      return try Prefetcher(source, capacity: schedule.sampler.largestShard) { _ in requests.next() }
+      let requests = StepRequests(schedule, shards: shards, first: first, sideBySide: meets)
+      return try Prefetcher(
+        source, capacity: schedule.sampler.largestShard, depth: meets ? shards.count + 2 : 3
+      ) { _ in requests.next() }
     }
   }
 
@@ -122,7 +140,20 @@ final class ShardTeam {
         shards: part.shards, pieces: part.pieces, sums: part.sums, library,
         supply: part.shards.isEmpty ? nil : try supply(part.shards))
     }
+    sideBySide = meetingExchange.map { exchange in
+      SideBySideStep(
+        workers, team, pieces: rankPieces, tree, buckets, meetings: library.meetings(buckets, scalars: bucketScalars),
+        exchange)
+    }
   }
+
+  /// Makes ready for meetings, if there are any, along what a strategy knows; before `begin`.
+  func prepareMeetings(_ plan: ExchangePlan) {
+    if !library.meetings.isEmpty { meetingExchange = MeetingExchange(plan, library.meetings) }
+  }
+
+  /// Payload bytes that this rank sends at the meetings of a step, by formula.
+  func meetingBytes(step: Int) -> Int { schedule.batches(step).count * (meetingExchange?.bytesSent ?? 0) }
 
   /// Computes the gradients of a step into `blocks`.  `ready` is told, in order, of each bucket that is final in all of
   /// them, during the last batch where one thread computes; `poll` is called between operations.
@@ -130,14 +161,18 @@ final class ShardTeam {
     _ step: Worker.Step, ready: (_ bucket: Int) throws(CommunicationError) -> Void,
     poll: () throws(CommunicationError) -> Void
   ) throws {
+    func announce(_ bucket: Int) throws(CommunicationError) {
+      try faults?.gradientsReady(buckets.ranges[bucket], of: rankPieces, blocks, block)
+      try ready(bucket)
+    }
+    if let sideBySide { return try sideBySide.compute(step, overlaps: overlaps, ready: announce, poll: poll) }
     if workers.count == 1, overlaps {
       var next = 0
       let buckets = buckets
       return try workers[0].computeGradients(step) { (done, complete) throws(CommunicationError) in
         while next < buckets.ranges.count, done >= buckets.ready[next] {
           complete(buckets.ranges[next])
-          try faults?.gradientsReady(buckets.ranges[next], of: nodes, blocks, block)
-          try ready(next)
+          try announce(next)
           next += 1
         }
         try poll()
@@ -149,8 +184,7 @@ final class ShardTeam {
     self.step = nil
     if mergeParts.count > 1 { team.runStored(merging) } else { merge(0) }
     for bucket in buckets.ranges.indices {
-      try faults?.gradientsReady(buckets.ranges[bucket], of: nodes, blocks, block)
-      try ready(bucket)
+      try announce(bucket)
       try poll()
     }
   }

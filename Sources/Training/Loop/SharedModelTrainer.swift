@@ -43,6 +43,7 @@ final class SharedModelTrainer: ModelTrainer {
     communicator = plan.communicator
     let rule = try strategy.rule(for: experiment.optimizer.rule)
     try strategy.prepare(plan)
+    shards.prepareMeetings(plan)
     optimizer = Optimizer(rule, layout: store.layout, range: strategy.ownedParameters)
     clipper = GradientNorm(store.layout)
     ownedBlocks = try SharedModelTrainer.gather(
@@ -59,8 +60,8 @@ final class SharedModelTrainer: ModelTrainer {
   }
   var memory: [StrategyMemory] { strategy.memory }
 
-  /// Sums of the step ride with the gradients, so there is nothing beside the strategy's bytes.
-  func bytesSent(step: Int) -> Int? { strategy.bytesSent(step: step) }
+  /// The strategy's bytes, with which the sums of the step ride, and those of meetings.
+  func bytesSent(step: Int) -> Int? { strategy.bytesSent(step: step).map { $0 + shards.meetingBytes(step: step) } }
 
   func step(_ moment: StepMoment) throws -> StepSums {
     let step = Worker.Step(

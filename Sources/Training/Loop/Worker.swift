@@ -4,7 +4,8 @@ import Layers
 import Strategies
 import Tensors
 
-/// One thread's share of a step: it computes its shards one after the other and sums them in the order of the tree.
+/// One thread's share of a step: it computes its shards one after the other and sums them in the order of the tree; or, where
+/// shards meet, all side by side (see ``SideBySideStep``).
 ///
 /// Belongs to one thread at a time.
 final class Worker {
@@ -15,8 +16,11 @@ final class Worker {
   /// The sums of the present step, one a piece, always in the same memory.
   let sums: [Storage]
 
-  private let library: ProgramLibrary
-  private let block: GradientBlock
+  /// Its shards, where they run side by side; else none.
+  let lanes: [ShardLane]
+
+  let library: ProgramLibrary
+  let block: GradientBlock
   private let pool: Pool
   private let supply: (any BatchSupply)?
   private var executors: [Int: Executor] = [:]
@@ -66,8 +70,19 @@ final class Worker {
     self.pieces = pieces
     self.sums = sums
     events = pieces.map(Worker.events)
-    block = GradientBlock(library.model.layout)
-    pool = Pool(bytes: library.poolBytes)
+    let block = GradientBlock(library.model.layout)
+    let pool = Pool(bytes: library.poolBytes)
+    self.block = block
+    self.pool = pool
+    lanes =
+      library.meetings.isEmpty
+      ? []
+      : shards.map { shard in
+        let piece = pieces.firstIndex { $0.lowerBound == shard }
+        return ShardLane(
+          shard, leaf: piece.map { sums[$0] } ?? block.make(),
+          pool: shard == shards.lowerBound ? pool : Pool(bytes: library.trainingPoolBytes))
+      }
   }
 
   deinit { supply?.stop() }
@@ -172,18 +187,21 @@ final class Worker {
       }
       isFilled = true
     }
-    if !isFilled {
-      leaf.clear()
-      leaf.base[block.stop] = step.stop ? 1 : 0
-      leaf.base[block.busy] = step.busy ? 1 : 0
-    }
+    if !isFilled { leaveNothing(in: leaf, step) }
     if !isPolled {
       do throws(CommunicationError) { try poll(Int.max) { complete($0) } } catch { throw RunError(error) }
     }
   }
 
+  /// What a shard without samples leaves.
+  func leaveNothing(in leaf: Storage, _ step: Step) {
+    leaf.clear()
+    leaf.base[block.stop] = step.stop ? 1 : 0
+    leaf.base[block.busy] = step.busy ? 1 : 0
+  }
+
   /// Writes the tail of a block from the sums of a run.
-  private func finish(_ target: Storage, _ executor: Executor, _ step: Step) {
+  func finish(_ target: Storage, _ executor: Executor, _ step: Step) {
     let terms = Double(step.samples) * Double(library.objective.termsPerSample)
     target.base[block.loss] = Float(executor.metric(0) / terms)
     target.base[block.correct] = executor.plan.metricCount > 1 ? Float(executor.metric(1)) : 0
@@ -191,7 +209,7 @@ final class Worker {
     target.base[block.busy] = step.busy ? 1 : 0
   }
 
-  private func inputs(_ batch: Batch, _ shard: Int, _ step: Step, gradients: Storage) -> Executor.Inputs {
+  func inputs(_ batch: Batch, _ shard: Int, _ step: Step, gradients: Storage) -> Executor.Inputs {
     let (store, samples) = step.model(of: shard)
     var inputs = Executor.Inputs(
       store: store, version: step.version, gradients: gradients, samples: batch.input, targets: batch.targets,
@@ -203,12 +221,15 @@ final class Worker {
     return inputs
   }
 
-  private func next() throws(RunError) -> Batch {
+  func next() throws(RunError) -> Batch {
     do throws(DataError) {
       guard let batch = try supply?.next() else { preconditionFailure("the sequence of batches ended") }
       return batch
     } catch { throw RunError(error) }
   }
+
+  /// Gives a batch back.
+  func recycle(_ batch: Batch) { supply?.recycle(batch) }
 
   private func executor(_ mode: Mode, _ batch: Int) -> Executor {
     if let known = mode == .training ? executors[batch] : evaluators[batch] { return known }
