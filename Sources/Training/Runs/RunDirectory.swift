@@ -91,6 +91,11 @@ extension RunDirectory {
     do throws(SystemFailure) { try Files.write(text, to: "\(path)/\(name)") } catch { throw RunError(error) }
   }
 
+  /// Makes the folder `runs/<name>-<time>` of a run that is to come, for who starts it and has to know where it will lie.
+  public static func reserve(name: String, under root: String = "runs") throws(RunError) -> String {
+    do throws(SystemFailure) { return try make(folderName(name), under: root) } catch { throw RunError(error) }
+  }
+
   /// Any name as that of a folder: what is no letter, digit, dot, dash or underscore becomes a dash.
   static func folderName(_ name: String) -> String {
     let safe = name.unicodeScalars.map { scalar -> Character in
