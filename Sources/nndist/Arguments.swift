@@ -63,7 +63,9 @@ struct Arguments: Sendable {
         values[flag.name, default: []].append("")
       } else if parts.count == 2 {
         values[flag.name, default: []].append(parts[1])
-      } else if case let count = flag.value?.split(separator: " ").count ?? 1, rest.count >= count {
+      } else if case let count = flag.value?.split(separator: " ").count ?? 1, rest.count >= count,
+        !rest.prefix(count).contains("--")
+      {
         values[flag.name, default: []].append(rest.prefix(count).joined(separator: " "))
         rest = rest.dropFirst(count)
       } else {

@@ -15,6 +15,8 @@ public final class RunDirectory: Sendable {
   private let lock: RunLock
 
   private static let lockName = "lock"
+  /// Where runs lie that were not told where.
+  public static let root = "runs"
 
   /// Opens the directory of a run.
   ///
@@ -26,7 +28,7 @@ public final class RunDirectory: Sendable {
   /// Errors: `configuration` for a run that exists or a folder that is none, `usage` for resuming without a path, `refused` for
   /// everything the system refuses and for the lock.
   public init(
-    name: String, path given: String? = nil, resume: Bool = false, under root: String = "runs",
+    name: String, path given: String? = nil, resume: Bool = false, under root: String = RunDirectory.root,
     patience: Duration = .seconds(10)
   ) throws(RunError) {
     guard given != nil || !resume else { throw RunError(.usage, "--resume needs --run DIR to say which run goes on") }
@@ -92,7 +94,7 @@ extension RunDirectory {
   }
 
   /// Makes the folder `runs/<name>-<time>` of a run that is to come, for who starts it and has to know where it will lie.
-  public static func reserve(name: String, under root: String = "runs") throws(RunError) -> String {
+  public static func reserve(name: String) throws(RunError) -> String {
     do throws(SystemFailure) { return try make(folderName(name), under: root) } catch { throw RunError(error) }
   }
 

@@ -20,57 +20,60 @@ struct Ending {
   /// Why: `killed by signal 9`.
   let reason: String
 
-  /// Judges an attempt.
-  ///
-  /// - `error`: what the first rank to fail said.
-  /// - `advanced`: whether the attempt made steps; what fails after it has worked may work again.
-  /// - `begun`: whether rank 0 has ever made the run's directory.
-  init(
-    _ end: Job.End, _ stop: StopRequests, error: String?, attempt: Int, advanced: Bool, begun: Bool, patience: Double
-  ) {
-    let judged: (Consequence, String)
+  /// What a judgement depends on beside the status.
+  struct Circumstances {
+    /// The attempt's number, from 1.
+    let attempt: Int
+    /// Whether rank 0 has ever made the run's directory.
+    let hasBegun: Bool
+    /// Whether the attempt made steps: what fails after it has worked may work again.
+    let hasAdvanced: Bool
+    /// Whether the newest checkpoint holds the last step.
+    let isSaved: Bool
+    /// Seconds without a sign of life after which a job counts as hanging.
+    let patience: Double
+  }
+
+  /// Judges an attempt; `error` is what the first rank to fail said.
+  init(_ end: Job.End, _ stop: StopRequests, error: String?, _ circumstances: Circumstances) {
     if let signal = stop.demand {
-      judged = (.interrupted(signal), "interrupted")
+      (consequence, event) = (.interrupted(signal), "interrupted")
     } else if stop.first != nil {
-      judged = Ending.stopped(end)
+      (consequence, event) = Ending.stopped(end, isSaved: circumstances.isSaved)
     } else if end.isHung {
-      judged = (.lost, "no sign of life for \(Seconds.text(patience))")
+      (consequence, event) = (.lost, "no sign of life for \(Seconds.text(circumstances.patience))")
     } else {
-      judged = Ending.byStatus(end, error: error, attempt: attempt, advanced: advanced, begun: begun)
+      (consequence, event) = Ending.byStatus(end, error, circumstances)
     }
-    consequence = judged.0
-    event = judged.1
     reason = end.isHung ? error ?? "nothing was written to the run directory" : Ending.reason(end, error)
   }
 
   /// After a signal nothing is restarted.
-  private static func stopped(_ end: Job.End) -> (Consequence, String) {
-    switch end.status {
-    // Ranks, or mpirun itself, that were not yet listening: nothing was trained since they started.
-    case 10, 128 + SIGUSR1: (.leave(.stopped), "stopped")
-    case let status where status > ExitCode.unauthorised.rawValue || status == 1:
-      (.leave(.peerLost), "a rank was lost while stopping")
-    case let status: (.leave(ExitCode(rawValue: status) ?? .peerLost), "ended")
+  private static func stopped(_ end: Job.End, isSaved: Bool) -> (Consequence, String) {
+    switch ExitCode(rawValue: end.status) {
+    // mpirun's own status where the signal reached it too, and that of ranks, or mpirun, which were not listening yet:
+    // nothing was trained since they started.
+    case _ where end.status == 128 + SIGUSR1 || end.status != 0 && isSaved: (.leave(.stopped), "stopped")
+    case .internalError, nil: (.leave(.peerLost), "a rank was lost while stopping")
+    case let code?: (.leave(code), code == .stopped ? "stopped" : "ended")
     }
   }
 
   private static func byStatus(
-    _ end: Job.End, error: String?, attempt: Int, advanced: Bool, begun: Bool
+    _ end: Job.End, _ error: String?, _ circumstances: Circumstances
   ) -> (Consequence, String) {
+    let (attempt, advanced) = (circumstances.attempt, circumstances.hasAdvanced)
     switch ExitCode(rawValue: end.status) {
-    case .peerLost: (.lost, "a rank was lost")
-    case .desynchronised: (advanced ? .again : .leave(.desynchronised), "the ranks disagreed")
-    // Ranks of the attempt before that die slowly on another host; in the first attempt it is someone else's.
-    case .refused:
-      (
-        attempt > 1 && error?.contains("is in use by") == true ? .again : .leave(.refused),
-        "the run directory was locked"
-      )
-    case .internalError where error != nil: (advanced ? .lost : .leave(.internalError), "a rank failed")
-    case .internalError: (attempt > 1 || begun ? .lost : .leave(.internalError), "mpirun failed")
-    case nil where Ending.isSignal(end.status): (.lost, end.signal != 0 ? "mpirun was lost" : "a rank was lost")
-    case nil: (attempt > 1 || begun ? .lost : .leave(.internalError), "mpirun failed")
-    case let code?: (.leave(code), code == .done ? "done" : "ended")
+    case .peerLost: return (.lost, "a rank was lost")
+    case .desynchronised: return (advanced ? .again : .leave(.desynchronised), "the ranks disagreed")
+    // Held by ranks of the attempt before, which die slowly on another host; in the first attempt it is someone else's.
+    case .refused where attempt > 1 && error?.contains("is in use by") == true:
+      return (.again, "the run directory was locked")
+    case .internalError where error != nil: return (advanced ? .lost : .leave(.internalError), "a rank failed")
+    case nil where isSignal(end.status): return (.lost, end.signal != 0 ? "mpirun was lost" : "a rank was lost")
+    case .internalError, nil:
+      return (attempt > 1 || circumstances.hasBegun ? .lost : .leave(.internalError), "mpirun failed")
+    case let code?: return (.leave(code), code == .done ? "done" : "ended")
     }
   }
 

@@ -6,15 +6,15 @@ struct RestartPolicy {
   let ranks: Int
   /// Ranks below which it never goes; each loss costs one until then.
   let minimumRanks: Int
-  /// Seconds before the first restart, doubled with each that makes no progress.
+  /// Seconds before the first restart, doubled before each that follows without progress.
   let backoff: Double
   /// The longest pause, in seconds.
   static let longestPause = 60.0
 
-  /// The pause before a restart, in seconds, after so many in a row that made no progress.
-  func pause(fruitless: Int) -> Double {
+  /// The pause before a restart, in seconds, after so many since there was progress.
+  func pause(after pauses: Int) -> Double {
     var pause = backoff
-    for _ in 0..<fruitless where pause < RestartPolicy.longestPause { pause *= 2 }
+    for _ in 0..<pauses where pause < RestartPolicy.longestPause { pause *= 2 }
     return min(pause, max(backoff, RestartPolicy.longestPause))
   }
 

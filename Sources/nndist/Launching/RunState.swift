@@ -3,23 +3,28 @@ import Training
 
 /// How far a run has come, as its directory shows it from outside.
 struct RunState {
-  /// Steps that the metrics speak of, or the newest checkpoint where that is later.
-  let step: Int
   /// Steps of the newest checkpoint that is there in full; 0 without one.
   let checkpoint: Int
   /// Whether rank 0 has made it a run.
   let hasBegun: Bool
+  /// The last step that the metrics speak of.
+  private let lastStep: Int
+  private let metrics: Sign?
   /// Changes with everything that ranks write.
   private let signs: [Sign]
 
   private struct Sign: Equatable {
     let path: String
     let bytes: Int
-    let moment: timespec
+    /// Nanoseconds.
+    let moment: Int
 
-    static func == (left: Sign, right: Sign) -> Bool {
-      left.path == right.path && left.bytes == right.bytes && left.moment.tv_sec == right.moment.tv_sec
-        && left.moment.tv_nsec == right.moment.tv_nsec
+    init?(_ path: String) {
+      var information = stat()
+      guard stat(path, &information) == 0 else { return nil }
+      self.path = path
+      bytes = Int(information.st_size)
+      moment = information.st_mtim.tv_sec * 1_000_000_000 + information.st_mtim.tv_nsec
     }
   }
 
@@ -32,7 +37,8 @@ struct RunState {
       return FileManager.default.fileExists(atPath: "\(checkpoints)/\(name)/manifest.json") ? step : nil
     }.max()
     checkpoint = newest ?? 0
-    step = max(checkpoint, RunState.lastStep(of: "\(run)/metrics.jsonl") ?? 0)
+    lastStep = RunState.lastStep(of: "\(run)/metrics.jsonl") ?? 0
+    metrics = Sign("\(run)/metrics.jsonl")
     hasBegun = ["config.yaml", "log.txt", "checkpoints"].contains {
       FileManager.default.fileExists(atPath: "\(run)/\($0)")
     }
@@ -40,15 +46,15 @@ struct RunState {
     let files = names.flatMap { name in
       RunState.names(in: "\(checkpoints)/\(name)").map { "\(checkpoints)/\(name)/\($0)" }
     }
-    signs = (["\(run)/metrics.jsonl", "\(run)/log.txt", checkpoints] + files).compactMap { path in
-      var information = stat()
-      guard stat(path, &information) == 0 else { return nil }
-      return Sign(path: path, bytes: Int(information.st_size), moment: information.st_mtim)
-    }
+    signs = ([metrics] + (["\(run)/log.txt", checkpoints] + files).map { Sign($0) }).compactMap { $0 }
   }
 
   /// Whether nothing was written between two looks.
   func isAsSilent(as other: RunState) -> Bool { signs == other.signs }
+
+  /// The steps that are made, for an attempt that found the run in another state: until it has written metrics of its own,
+  /// those that are there may speak of steps that it has to make again.
+  func step(since before: RunState) -> Int { metrics == before.metrics ? checkpoint : max(checkpoint, lastStep) }
 
   private static func names(in folder: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()

@@ -22,6 +22,8 @@ struct Supervisor {
     let ranks: Int
     let before: RunState?
     var after: RunState?
+    /// Steps made at its end.
+    var step = 0
     var status: Int32 = 0
     var seconds = 0.0
   }
@@ -32,9 +34,13 @@ struct Supervisor {
     var log = run.map { LaunchLog(run: $0) }
     var ranks = policy.ranks
     var firstCause: String?
-    var fruitless = 0
-    var furthest = run.map { RunState($0) }
-    for number in 1... {
+    // Pauses since there was progress.
+    var pauses = 0
+    let start = run.map { RunState($0).checkpoint } ?? 0
+    var furthest = (step: start, checkpoint: start)
+    var number = 0
+    while true {
+      number += 1
       let (attempt, ending) = try once(number, ranks: ranks, stop)
       if let after = attempt.after { log?.append(record(attempt, ending), hasBegun: after.hasBegun) }
       switch ending.consequence {
@@ -52,11 +58,13 @@ struct Supervisor {
         throw RunError(.peerLost, "gave up after \(Numerals.plural(number, "attempt")): \(first)\(cause); \(wayOn)")
       }
       firstCause = firstCause ?? cause
-      let hasAdvanced = attempt.after.map { $0.step > furthest?.step ?? 0 || $0.checkpoint > furthest?.checkpoint ?? 0 }
-      fruitless = hasAdvanced == true ? 0 : fruitless + 1
-      if hasAdvanced == true { furthest = attempt.after }
+      let checkpoint = attempt.after?.checkpoint ?? 0
+      let hasAdvanced = attempt.step > furthest.step || checkpoint > furthest.checkpoint
+      furthest = (max(attempt.step, furthest.step), max(checkpoint, furthest.checkpoint))
+      if hasAdvanced { pauses = 0 }
       ranks = policy.ranks(after: ranks, ending.consequence)
-      let pause = policy.pause(fruitless: max(0, fruitless - 1))
+      let pause = policy.pause(after: pauses)
+      pauses += 1
       say(
         "attempt \(number) of \(policy.restarts + 1): \(ending.event)\(place(attempt)) (\(ending.reason)); "
           + "\(restart(attempt)) with \(Numerals.plural(ranks, "rank")) in \(Seconds.text(pause))")
@@ -65,7 +73,6 @@ struct Supervisor {
         return ExitCode.stopped.rawValue
       }
     }
-    return ExitCode.internalError.rawValue
   }
 
   /// One attempt, from start to end.
@@ -93,10 +100,13 @@ struct Supervisor {
     attempt.seconds = Clock.seconds - start
     attempt.status = end.status
     attempt.after = run.map { RunState($0) }
-    let advanced = (attempt.after?.step ?? 0) > (before?.checkpoint ?? 0)
+    if let before, let after = attempt.after { attempt.step = after.step(since: before) }
     let ending = Ending(
-      end, stop, error: errors.firstError, attempt: number, advanced: advanced,
-      begun: attempt.after?.hasBegun ?? false, patience: patience ?? 0)
+      end, stop, error: errors.firstError,
+      Ending.Circumstances(
+        attempt: number, hasBegun: attempt.after?.hasBegun ?? false,
+        hasAdvanced: attempt.step > before?.checkpoint ?? 0,
+        isSaved: attempt.step > 0 && attempt.step == attempt.after?.checkpoint, patience: patience ?? 0))
     output?.writeLast(adding: "attempts", .integer(number))
     return (attempt, ending)
   }
@@ -114,7 +124,7 @@ struct Supervisor {
     switch code {
     case .done:
       if attempt.number > 1 { say("attempt \(attempt.number) of \(policy.restarts + 1): done\(place(attempt))") }
-    case .stopped where attempt.status != code.rawValue: say("stopped by a signal before training began; \(wayOn)")
+    case .stopped where attempt.status != code.rawValue: say("stopped by a signal\(place(attempt)); \(wayOn)")
     case .peerLost: throw RunError(.peerLost, "\(ending.event)\(place(attempt)) (\(ending.reason)); \(wayOn)")
     case .internalError where attempt.status == 1 || attempt.status > ExitCode.unauthorised.rawValue:
       guard ending.event == "mpirun failed" else { return }
@@ -130,8 +140,8 @@ struct Supervisor {
 
   /// ` after step 120`.
   private func place(_ attempt: Attempt) -> String {
-    guard let after = attempt.after else { return "" }
-    return after.step > 0 ? " after step \(after.step)" : " before the first step"
+    guard attempt.after != nil else { return "" }
+    return attempt.step > 0 ? " after step \(attempt.step)" : " before the first step"
   }
 
   private func restart(_ attempt: Attempt) -> String {
@@ -146,7 +156,7 @@ struct Supervisor {
       "attempt": .integer(attempt.number), "ranks": .integer(attempt.ranks), "status": .integer(Int(attempt.status)),
       "cause": .text(ending.consequence == .leave(.done) ? ending.event : "\(ending.event) (\(ending.reason))"),
       "seconds": .number((attempt.seconds * 1000).rounded() / 1000),
-      "step_before": .integer(attempt.before?.checkpoint ?? 0), "step_after": .integer(attempt.after?.step ?? 0),
+      "step_before": .integer(attempt.before?.checkpoint ?? 0), "step_after": .integer(attempt.step),
       "checkpoint_after": .integer(attempt.after?.checkpoint ?? 0),
     ]
   }

@@ -88,7 +88,9 @@ enum Launch: Verb {
     let isTraining = verb.name == Train.name
     let (run, chosen) = isTraining ? try runDirectory(words) : (nil, [])
     // A run that never began leaves nothing behind.
-    defer { if !chosen.isEmpty, let run { rmdir(run) } }
+    defer {
+      if !chosen.isEmpty, let run, rmdir(run) == 0 { rmdir(RunDirectory.root) }
+    }
     return try Supervisor(
       options: options(arguments), command: [command[0]] + chosen + command[1...], run: run,
       policy: isTraining ? policy : RestartPolicy(restarts: 0, ranks: count, minimumRanks: count, backoff: 0),
