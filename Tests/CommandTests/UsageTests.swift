@@ -4,7 +4,7 @@ import Testing
 @Suite("The command line")
 struct UsageTests {
   static let verbs = [
-    "train", "simulate", "evaluate", "predict", "inspect", "check", "bench", "data", "doctor", "help",
+    "train", "simulate", "launch", "evaluate", "predict", "inspect", "check", "bench", "data", "doctor", "help",
   ]
 
   @Test(

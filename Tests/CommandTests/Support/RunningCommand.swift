@@ -44,6 +44,9 @@ final class RunningCommand {
   /// What it has written to standard error so far.
   var errors: String { text("err") }
 
+  /// The process of `timeout`, whose child the command is.
+  var identifier: pid_t { process.processIdentifier }
+
   /// Whether it has not ended yet.
   var isRunning: Bool { process.isRunning }
 
