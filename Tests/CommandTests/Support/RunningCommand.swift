@@ -5,6 +5,8 @@ final class RunningCommand {
   private let process = Process()
   private let files: URL
   private let words: [String]
+  /// What has to stay as long as it runs, such as the folder it works in.
+  var owner: AnyObject?
 
   init(_ words: [String], in folder: URL, environment: [String: String], timeout: Int) throws {
     self.words = words
