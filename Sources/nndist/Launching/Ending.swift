@@ -19,6 +19,8 @@ struct Ending {
   let event: String
   /// Why: `killed by signal 9`.
   let reason: String
+  /// Whether a rank has said why.
+  let isSaid: Bool
 
   /// What a judgement depends on beside the status.
   struct Circumstances {
@@ -45,6 +47,7 @@ struct Ending {
     } else {
       (consequence, event) = Ending.byStatus(end, error, circumstances)
     }
+    isSaid = error != nil
     reason = end.isHung ? error ?? "nothing was written to the run directory" : Ending.reason(end, error)
   }
 

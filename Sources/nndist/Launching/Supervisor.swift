@@ -126,8 +126,7 @@ struct Supervisor {
       if attempt.number > 1 { say("attempt \(attempt.number) of \(policy.restarts + 1): done\(place(attempt))") }
     case .stopped where attempt.status != code.rawValue: say("stopped by a signal\(place(attempt)); \(wayOn)")
     case .peerLost: throw RunError(.peerLost, "\(ending.event)\(place(attempt)) (\(ending.reason)); \(wayOn)")
-    case .internalError where attempt.status == 1 || attempt.status > ExitCode.unauthorised.rawValue:
-      guard ending.event == "mpirun failed" else { return }
+    case .internalError where !ending.isSaid:
       throw RunError(
         .internalError,
         "mpirun ended with status \(attempt.status) before training began; NNDIST_MPIRUN_VERBOSE=1 shows its own report"

@@ -86,7 +86,7 @@ enum Launch: Verb {
     let verb = try verb(of: command)
     let words = try Arguments(Array(command.dropFirst()), verb: verb)
     let isTraining = verb.name == Train.name
-    let (run, chosen) = isTraining ? try runDirectory(words) : (nil, [])
+    let (run, chosen) = isTraining ? try runDirectory(words, restarts: policy.restarts) : (nil, [])
     // A run that never began leaves nothing behind.
     defer {
       if !chosen.isEmpty, let run, rmdir(run) == 0 { rmdir(RunDirectory.root) }
@@ -115,10 +115,16 @@ enum Launch: Verb {
   }
 
   /// The run directory, and the words that tell ranks of it where the user has not.
-  private static func runDirectory(_ words: Arguments) throws(RunError) -> (String?, [String]) {
+  private static func runDirectory(_ words: Arguments, restarts: Int) throws(RunError) -> (String?, [String]) {
+    guard words.value(.run) != nil || !words.has(.resume) else {
+      throw RunError(.usage, "--resume needs --run DIR to say which run goes on")
+    }
+    let experiment = try ConfigurationLoading.load(words.positional[0], words)
+    if restarts > 0, experiment.checkpoint.every == nil {
+      Output.errorText("nndist launch: checkpoint.every is not set: when a rank is lost, all work is done again\n")
+    }
     if let path = words.value(.run) { return (path, []) }
-    guard !words.has(.resume) else { throw RunError(.usage, "--resume needs --run DIR to say which run goes on") }
-    let path = try RunDirectory.reserve(name: ConfigurationLoading.load(words.positional[0], words).name)
+    let path = try RunDirectory.reserve(name: experiment.name)
     return (path, ["--run", path])
   }
 
