@@ -36,10 +36,9 @@ enum Host {
     (Environment.value("PATH") ?? "").split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
   }
 
-  /// This program's own file.
-  static var ownProgram: String {
+  /// This program's own file, as it was found first: a build may put another one in its place.
+  static let ownProgram: String =
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-  }
 
   private static func text(of path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 }
