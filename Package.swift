@@ -49,6 +49,7 @@ let package = Package(
     .systemLibrary(name: "CSodium"),
     .systemLibrary(name: "CProcessor"),
     .systemLibrary(name: "CSharedMemory"),
+    .systemLibrary(name: "CLaunching"),
 
     room("Configuration", "CYAML"),
     room("Tensors", "Configuration", "COneDNN", "COpenBLAS"),
@@ -68,7 +69,7 @@ let package = Package(
       name: "nndist",
       dependencies: [
         "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Communication",
-        "MPICommunication", "Training", "Reporting", "CProcessor",
+        "MPICommunication", "Training", "Reporting", "CProcessor", "CLaunching",
       ], swiftSettings: settings),
 
     tests("ConfigurationTests", "Configuration"),

@@ -27,11 +27,11 @@ public final class ProgressBar: TrainingObserver {
     began = ProcessInfo.processInfo.systemUptime
     let team =
       start.threads == 1
-      ? "\(plural(start.ranks, "rank"))" : "\(plural(start.ranks, "rank")) × \(start.threads) threads"
+      ? "\(Numerals.plural(start.ranks, "rank"))" : "\(Numerals.plural(start.ranks, "rank")) × \(start.threads) threads"
     line("\(bold(start.name)): \(start.model), \(Numerals.grouped(start.parameters)) parameters")
     line("data: \(start.data), \(Numerals.grouped(start.samples)) training samples")
     line(
-      "\(team), batch \(start.batch) in \(plural(start.shards, "shard")), \(Numerals.grouped(start.totalSteps)) steps"
+      "\(team), batch \(start.batch) in \(Numerals.plural(start.shards, "shard")), \(Numerals.grouped(start.totalSteps)) steps"
         + (start.firstStep > 0 ? ", continuing after step \(Numerals.grouped(start.firstStep))" : ""))
   }
 
@@ -103,8 +103,6 @@ public final class ProgressBar: TrainingObserver {
   }
 
   private func bold(_ text: String) -> String { hasColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
-
-  private func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
   private func compact(_ rate: Double) -> String {
     rate >= 10_000 ? String(format: "%.0fk", rate / 1000) : String(format: "%.0f", rate)

@@ -4,7 +4,7 @@ import Training
 /// A flag that a verb knows.
 struct Flag: Sendable {
   let name: String
-  /// What its value is called; nil for a flag without one.
+  /// What its value is called; nil for a flag without one. A name of two words takes two: `KEY VALUE`.
   let value: String?
   let help: String
   let repeats: Bool
@@ -31,6 +31,8 @@ struct Flag: Sendable {
 struct Arguments: Sendable {
   /// Words that are no flags.
   let positional: [String]
+  /// Those of them that stand behind `--`; nil where there is no `--`.
+  let behindDashes: [String]?
   private let values: [String: [String]]
 
   /// Throws (exit 2) for unknown flags, missing or unwanted values, and too few or too many words.
@@ -38,14 +40,15 @@ struct Arguments: Sendable {
     var positional: [String] = []
     var values: [String: [String]] = [:]
     var rest = words[...]
-    var onlyWords = false
+    var behindDashes: [String]?
     while let word = rest.popFirst() {
-      if onlyWords || !word.hasPrefix("-") || word == "-" {
-        positional.append(word)
-        continue
-      }
       if word == "--" {
-        onlyWords = true
+        behindDashes = Array(rest)
+        positional += rest
+        break
+      }
+      if !word.hasPrefix("-") || word == "-" {
+        positional.append(word)
         continue
       }
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -60,8 +63,11 @@ struct Arguments: Sendable {
         values[flag.name, default: []].append("")
       } else if parts.count == 2 {
         values[flag.name, default: []].append(parts[1])
-      } else if let next = rest.popFirst() {
-        values[flag.name, default: []].append(next)
+      } else if case let count = flag.value?.split(separator: " ").count ?? 1, rest.count >= count,
+        !rest.prefix(count).contains("--")
+      {
+        values[flag.name, default: []].append(rest.prefix(count).joined(separator: " "))
+        rest = rest.dropFirst(count)
       } else {
         throw RunError(.usage, "\(flag.name) needs a value: \(flag.name) \(flag.value ?? "")")
       }
@@ -71,6 +77,7 @@ struct Arguments: Sendable {
       throw RunError(.usage, "expected `nndist \(verb.usage)`; \(found)")
     }
     self.positional = positional
+    self.behindDashes = behindDashes
     self.values = values
   }
 
@@ -82,6 +89,15 @@ struct Arguments: Sendable {
 
   /// The values of a flag that may repeat.
   func all(_ flag: Flag) -> [String] { values[flag.name] ?? [] }
+
+  /// Seconds, from zero; throws (exit 2) for anything else.
+  func seconds(_ flag: Flag) throws(RunError) -> Double? {
+    guard let text = value(flag) else { return nil }
+    guard let number = Double(text), number >= 0, number < 1e9 else {
+      throw RunError(.usage, "\(flag.name) is `\(text)`; expected a number of seconds, such as 30")
+    }
+    return number
+  }
 
   /// A whole number of a range; throws (exit 2) for anything else.
   func integer(_ flag: Flag, in range: ClosedRange<Int>) throws(RunError) -> Int? {

@@ -14,6 +14,7 @@ enum HelpText {
       nndist train configs/digits-mlp.yaml                      one process, a few seconds
       launch/mpirun -n 2 nndist train configs/digits-mlp.yaml   two MPI ranks: the same bits
       nndist simulate configs/digits-mlp.yaml --ranks 4         four ranks as threads: the same bits
+      nndist launch -n 4 -- train configs/digits-mlp.yaml       four MPI ranks, brought back when lost
 
     nndist VERB --help shows a verb's flags, nndist help config every key of a configuration.
     """

@@ -71,7 +71,8 @@ struct HelpTopic: Sendable {
     \(Layout.wrapped(
       """
       Errors are one line on standard error, `nndist: error: …`. A bare mpirun returns 1 for SIGTERM and SIGINT; \
-      launch/mpirun lets the ranks save their state first and returns 10.
+      launch/mpirun and nndist launch let the ranks save their state first and return 10. nndist launch starts again after \
+      6, after a rank or mpirun was killed, and after 1 and 7 where steps had been made; `nndist help launch` says more.
       """))
     """
   }
@@ -95,12 +96,17 @@ struct HelpTopic: Sendable {
       help: "the kernels that OpenBLAS is to take, such as Haswell; otherwise the best for this CPU"),
     Variable(
       name: "NNDIST_MARCH", help: "when building: the CPU to compile for (native), or none for any x86-64"),
-    Variable(name: "NNDIST_KILL_SECONDS", help: "launch/mpirun: how long ranks may go on after one of them failed (2)"),
+    Variable(name: "NNDIST_ATTEMPT", help: "set by nndist launch: 1 for the first start of a job, 2 for the next"),
+    Variable(
+      name: "NNDIST_KILL_SECONDS",
+      help: "nndist launch, launch/mpirun: how long ranks may go on after one of them failed (2)"),
     Variable(
       name: "NNDIST_TRANSPORT",
       help: "how ranks of one host are connected: auto (default: measured), window (shared memory) or messages (MPI)"),
-    Variable(name: "NNDIST_ATTEMPT", help: "which start of a run this is, for its receipt (counted)"),
-    Variable(name: "NNDIST_MPIRUN_VERBOSE", help: "launch/mpirun: 1 shows Open MPI's own report on a failed rank"),
+    Variable(name: "NNDIST_ATTEMPT", help: "which start of a run this is, from 1 (counted; nndist launch sets it)"),
+    Variable(
+      name: "NNDIST_MPIRUN_VERBOSE",
+      help: "nndist launch, launch/mpirun: 1 shows Open MPI's own report on a failed rank"),
     Variable(name: "NNDIST_PYTHON", help: "launch/compare: a Python that has PyTorch (python3)"),
     Variable(name: "NNDIST_FULL_TESTS", help: "launch/test: 1 runs the long tests too"),
   ]

@@ -41,22 +41,10 @@ enum MachineReport {
   }
 
   private static func cores() -> Finding {
-    let usable = usableCores()
+    let usable = Host.usableCores
     let all = sysconf(Int32(_SC_NPROCESSORS_ONLN))
     let text = usable == all ? "\(all)" : "\(usable) of \(all) are this process's"
     return Finding(subject: "cores", text: "\(text): as many ranks × threads run side by side")
-  }
-
-  /// Cores that this process may use: its affinity, or less where a control group limits it.
-  private static func usableCores() -> Int {
-    let allowed = Int(nndist_allowed_cores())
-    var count = allowed > 0 ? allowed : sysconf(Int32(_SC_NPROCESSORS_ONLN))
-    if let words = text(of: "/sys/fs/cgroup/cpu.max")?.split(whereSeparator: \.isWhitespace), words.count == 2,
-      let quota = Int(words[0]), let period = Int(words[1]), period > 0
-    {
-      count = min(count, max(1, (quota + period - 1) / period))
-    }
-    return count
   }
 
   private static func memory() -> Finding {
@@ -102,7 +90,7 @@ enum MachineReport {
   }
 
   private static func launcher() -> Finding {
-    guard let path = find("mpirun") else {
+    guard let path = Host.path(of: "mpirun") else {
       return Finding(
         subject: "mpirun", state: .warning, text: "not on the PATH: one process and `nndist simulate` work without it",
         remedy: "launch/install-dependencies installs it")
@@ -117,9 +105,8 @@ enum MachineReport {
   private static func bareFlags() -> [String] {
     var flags: [String] = []
     if geteuid() == 0, Environment.value("OMPI_ALLOW_RUN_AS_ROOT") == nil { flags.append("--allow-run-as-root") }
-    flags.append("--oversubscribe beyond \(usableCores()) ranks")
-    // Reading nothing from oneself: refused where the kernel or a container forbids reading other processes.
-    if nndist_may_read_processes() == 0 { flags.append("--mca btl_vader_single_copy_mechanism none") }
+    flags.append("--oversubscribe beyond \(Host.usableCores) ranks")
+    if !Host.mayReadProcesses { flags.append("--mca btl_vader_single_copy_mechanism none") }
     return flags
   }
 
@@ -184,10 +171,6 @@ enum MachineReport {
   private static func line(of path: String, _ key: String) -> String? {
     text(of: path)?.split(separator: "\n").first { $0.hasPrefix(key) }?.split(separator: ":", maxSplits: 1).last
       .map { $0.trimmingCharacters(in: .whitespaces) }
-  }
-
-  private static func find(_ program: String) -> String? {
-    (Environment.value("PATH") ?? "").split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
   }
 
   private static func space(of path: String) -> (free: Int, all: Int)? {

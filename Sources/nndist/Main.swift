@@ -108,8 +108,11 @@ enum Output {
   static func note(_ text: String) { put("nndist: \(text)\n", to: STDERR_FILENO) }
 
   /// Writes all of a text in as few calls as possible, so that lines of several ranks do not mix.
-  private static func put(_ text: String, to descriptor: Int32) {
-    var rest = Array(text.utf8)[...]
+  private static func put(_ text: String, to descriptor: Int32) { pass(Array(text.utf8)[...], to: descriptor) }
+
+  /// Writes bytes as they are: what another program said.
+  static func pass(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) {
+    var rest = bytes
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
       if written < 0, errno != EINTR {

@@ -25,13 +25,6 @@ struct BadInputRunTests {
     (try? tool.text("\(run)/log.txt"))?.contains("training mlp") == true
   }
 
-  /// Whether a process runs; one that has ended and waits for its parent does not.
-  private func isAlive(_ identifier: pid_t) -> Bool {
-    guard let status = try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8) else { return false }
-    let state = status.split(separator: ")").last?.split(separator: " ").first
-    return state != "Z" && state != "X"
-  }
-
   @Test("a run directory that exists is exit 3, and stays as it was")
   func exists() throws {
     let tool = try folder()
@@ -235,7 +228,7 @@ struct BadInputRunTests {
       result.errors.contains("nndist: ") || result.errors.contains("the job ended with status 137"), "\(result.errors)")
     for name in ["pid0", "pid1"] {
       let rank = try #require(pid_t(try tool.text(name).trimmingCharacters(in: .whitespacesAndNewlines)))
-      #expect(!isAlive(rank), "\(name) lives on")
+      #expect(!RunningProcess.isAlive(rank), "\(name) lives on")
     }
   }
 }

@@ -17,6 +17,7 @@ struct HelpTests {
     let flags: [String: [String]] = [
       "train": ["--set", "--run", "--resume", "--json", "--quiet"],
       "simulate": ["--ranks", "--set", "--run", "--resume", "--json", "--quiet"],
+      "launch": ["-n, --ranks", "--restarts", "--min-ranks", "--hang", "--backoff", "--host", "--mca", "--mpirun"],
       "evaluate": ["--data", "--config", "--set", "--json"],
       "predict": ["--data", "-o, --output", "--classes", "--config", "--set", "--json"],
       "verify": ["--step", "--threads", "--json", "--quiet"],

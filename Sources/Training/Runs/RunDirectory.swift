@@ -17,6 +17,8 @@ public final class RunDirectory: Sendable {
   private let lock: RunLock
 
   private static let lockName = "lock"
+  /// Where runs lie that were not told where.
+  public static let root = "runs"
 
   /// Opens the directory of a run.
   ///
@@ -29,7 +31,7 @@ public final class RunDirectory: Sendable {
   /// Errors: `configuration` for a run that exists or a folder that is none, `usage` for resuming without a path, `refused` for
   /// everything the system refuses and for the lock.
   public init(
-    name: String, path given: String? = nil, resume: Bool = false, under root: String = "runs",
+    name: String, path given: String? = nil, resume: Bool = false, under root: String = RunDirectory.root,
     faults: WriteFaults? = nil, patience: Duration = .seconds(10)
   ) throws(RunError) {
     self.faults = faults
@@ -99,6 +101,11 @@ extension RunDirectory {
   /// Writes a file of the run's own, whole or not at all.
   public func write(_ text: String, to name: String) throws(RunError) {
     do throws(SystemFailure) { try Files.write(text, to: "\(path)/\(name)", faults) } catch { throw RunError(error) }
+  }
+
+  /// Makes the folder `runs/<name>-<time>` of a run that is to come, for who starts it and has to know where it will lie.
+  public static func reserve(name: String) throws(RunError) -> String {
+    do throws(SystemFailure) { return try make(folderName(name), under: root) } catch { throw RunError(error) }
   }
 
   /// Any name as that of a folder: what is no letter, digit, dot, dash or underscore becomes a dash.

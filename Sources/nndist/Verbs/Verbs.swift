@@ -3,6 +3,7 @@ enum Verbs {
   static let all: [any Verb.Type] = [
     Train.self,
     Simulate.self,
+    Launch.self,
     Evaluate.self,
     Predict.self,
     Inspect.self,

@@ -98,7 +98,9 @@ final class CommandLineTool {
     // mpirun sits this out, twice, after every rank that fails.
     environment["NNDIST_KILL_SECONDS"] = "1"
     for (name, value) in changes { environment[name] = value }
-    return try RunningCommand(words, in: folder, environment: environment, timeout: timeout)
+    let command = try RunningCommand(words, in: folder, environment: environment, timeout: timeout)
+    command.owner = self
+    return command
   }
 
   /// `nndist`, built beside the bundle that holds these tests.

@@ -5,6 +5,8 @@ final class RunningCommand {
   private let process = Process()
   private let files: URL
   private let words: [String]
+  /// What has to stay as long as it runs, such as the folder it works in.
+  var owner: AnyObject?
 
   init(_ words: [String], in folder: URL, environment: [String: String], timeout: Int) throws {
     self.words = words
@@ -43,6 +45,9 @@ final class RunningCommand {
 
   /// What it has written to standard error so far.
   var errors: String { text("err") }
+
+  /// The process of `timeout`, whose child the command is.
+  var identifier: pid_t { process.processIdentifier }
 
   /// Whether it has not ended yet.
   var isRunning: Bool { process.isRunning }
