@@ -35,10 +35,10 @@ final class ShardTeam {
   /// How sums of workers become sums of this rank's subtrees: additions among the pieces from `first` on.
   private let merges: [(first: Int, additions: [(to: Int, from: Int)])]
 
-  /// Records the programs and makes room for gradients.  All ranks call it together.
+  /// Makes room for gradients.  All ranks call it together.
   init(
     _ prepared: PreparedExperiment, _ tree: ShardTree, _ schedule: BatchSchedule, grain: GradientGrain,
-    evaluationSizes: [Int], _ communicator: any Communicator
+    _ library: ProgramLibrary, _ communicator: any Communicator
   ) throws {
     self.prepared = prepared
     self.schedule = schedule
@@ -46,20 +46,11 @@ final class ShardTeam {
     let block = GradientBlock(layout)
     self.block = block
     overlaps = prepared.experiment.training.overlap
-    let sizes = schedule.shardSizes
     let threads = prepared.experiment.compute.threads
-    library = ProgramLibrary(
-      prepared.model, prepared.objective, prepared.experiment.learning, prepared.compute, training: sizes,
-      evaluation: evaluationSizes)
+    self.library = library
     buckets = Buckets(
-      layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count,
+      layout: layout, gradientReady: library.gradientReady(schedule.shardSizes[0]), count: block.count,
       scalars: prepared.experiment.training.bucket ?? Buckets.size(for: block.count))
-    let needed = library.poolBytes
-    try Agreement.together(communicator) { () throws(RunError) in
-      try MachineMemory.require(
-        Double(needed) * Double(threads), for: "the activations of \(sizes[0]) samples on each of \(threads) threads",
-        "lower training.batch or training.evaluation-batch, or raise training.shards")
-    }
     func pieces(_ shards: Range<Int>) -> [Range<Int>] {
       switch grain {
       case .subtrees: tree.subtrees(in: shards)
