@@ -88,6 +88,6 @@ let package = Package(
     tests(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
       "Strategies", "Datasets"),
-    tests("CommandTests", "Strategies", "Tensors", "Training"),
+    tests("CommandTests", "Optimizers", "Strategies", "Tensors", "Training"),
   ]
 )

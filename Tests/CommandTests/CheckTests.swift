@@ -54,8 +54,8 @@ struct CheckTests {
     try tool.write(CommandLineTool.digits, to: "digits.yaml")
     func memory(_ ranks: Int, _ key: String, _ part: String) throws -> Int {
       let result = try tool.run(
-        "check", "digits.yaml", "--no-gradients", "--json", "--set", "strategy=zero", "--set", "model.widths=[256, 256]",
-        "--ranks", "\(ranks)")
+        "check", "digits.yaml", "--no-gradients", "--json", "--ranks", "\(ranks)", "--set", "strategy=zero", "--set",
+        "model.widths=[256, 256]")
       result.expectSuccess()
       return try #require((result.json[key] as? [String: Int])?[part])
     }

@@ -1,35 +1,71 @@
 import Foundation
+import Optimizers
 import Testing
 
 @Suite("The same bits, whoever computes them")
 struct InvarianceTests {
-  static let experiments = ["mlp", "cnn", "photographs", "gpt", "early"]
-
-  @Test("alone, on threads, on simulated ranks and under mpirun", arguments: experiments)
-  func digest(_ name: String) throws {
+  @Test(
+    "on threads, simulated ranks and ranks under mpirun, over shared memory or TCP, from the start or resumed",
+    arguments: zip(Trial.all, Trial.all.indices))
+  func digest(_ trial: Trial, _ number: Int) throws {
     let tool = try Experiments.folder()
-    let alone = try tool.run("train", "\(name).yaml", "--json", "--run", "alone")
+    let words = trial.words + ["--set", "checkpoint={every: \(trial.middle) steps, keep: 100}"]
+    let alone = try tool.run(["train"] + words + ["--json", "--run", "alone"])
     alone.expectSuccess()
     #expect(alone.digest.count == 64)
-    func expectSame(_ other: CommandResult, ranks: Int, sourceLocation: SourceLocation = #_sourceLocation) {
-      other.expectSuccess(sourceLocation: sourceLocation)
-      #expect(other.digest == alone.digest, "\(other.command)", sourceLocation: sourceLocation)
+    let history = try tool.history("alone")
+    func expectSame(_ other: CommandResult, _ run: String, _ way: Way) throws {
+      other.expectSuccess()
+      #expect(other.digest == alone.digest, "\(way): \(other.command)")
+      #expect(try tool.history(run) == history, "\(way): \(other.command)")
+      #expect(other.json["ranks"] as? Int == way.ranks)
       for key in ["loss", "accuracy", "steps", "samples", "epochs", "parameters"] {
-        #expect(
-          other.json[key] as? Double == alone.json[key] as? Double, "\(key) of \(other.command)",
-          sourceLocation: sourceLocation)
+        #expect(other.json[key] as? Double == alone.json[key] as? Double, "\(key) of \(other.command)")
       }
-      #expect(other.json["ranks"] as? Int == ranks, sourceLocation: sourceLocation)
-      #expect((other.json["bytes_sent"] as? [Int])?.count == ranks, sourceLocation: sourceLocation)
     }
-    try expectSame(tool.run("train", "\(name).yaml", "--json", "--set", "compute.threads=2"), ranks: 1)
-    try expectSame(tool.run("train", "\(name).yaml", "--json", "--set", "compute.threads=3"), ranks: 1)
-    for ranks in 1...4 {
-      try expectSame(tool.run("simulate", "\(name).yaml", "--json", "--ranks", "\(ranks)"), ranks: ranks)
+    let some = Way.some(number)
+    var sent: [Way: [Int]] = [:]
+    for way in Way.isAll ? Way.all : some {
+      let result = try way.train(tool, words + ["--run", "\(way)"])
+      try expectSame(result, "\(way)", way)
+      sent[way] = result.json["bytes_sent"] as? [Int]
+      #expect(sent[way]?.count == way.ranks)
     }
-    try expectSame(
-      tool.run("simulate", "\(name).yaml", "--json", "--ranks", "2", "--set", "compute.threads=2"), ranks: 2)
-    for ranks in 2...4 { try expectSame(tool.mpirun(ranks: ranks, "train", "\(name).yaml", "--json"), ranks: ranks) }
+    // A transport sends the same payload, however many threads compute.
+    #expect(sent[some[1]] == sent[some[2]] && sent[some[1]]?.reduce(0, +) ?? 0 > 0)
+    for (run, way) in [("alone", some[number % 4 == 0 ? 1 : 2]), ("\(some[2])", some[0])] {
+      try tool.rewind(run, to: trial.middle)
+      try expectSame(way.train(tool, words + ["--run", run, "--resume"]), run, way)
+    }
+  }
+
+  @Test("on real data too", .enabled(if: Way.isAll && realData != nil), arguments: Trial.published)
+  func published(_ trial: Trial) throws {
+    let tool = try CommandLineTool()
+    let environment: [String: String?] = ["NNDIST_DATA": realData]
+    let words = trial.words + ["--json", "--set", "data.subset=500"]
+    let alone = try tool.run(["train"] + words, environment: environment, timeout: 600)
+    alone.expectSuccess()
+    let others = [
+      try tool.run(["simulate"] + words + ["--ranks", "5"], environment: environment, timeout: 600),
+      try tool.mpirun(ranks: 3, ["train"] + words, environment: environment, timeout: 600),
+    ]
+    for other in others {
+      other.expectSuccess()
+      #expect(other.digest == alone.digest && other.digest.count == 64, "\(other.command)")
+      #expect(other.json["loss"] as? Double == alone.json["loss"] as? Double)
+    }
+  }
+
+  @Test("the trials have every model of configs/, every optimizer and every schedule")
+  func complete() throws {
+    let folder = CommandLineTool.repository.appendingPathComponent("configs").path
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+    #expect(Set(Trial.configurations.map { "\($0.name).yaml" }) == Set(names))
+    let text = Trial.optimizers.flatMap(\.changes).joined(separator: " ")
+    for rule in OptimizerCatalog.rules { #expect(text.contains("{name: \(rule.name),")) }
+    let named = OptimizerCatalog.schedules.map { $0.name }.filter { $0 != "constant" }
+    for schedule in named { #expect(["schedule: \(schedule)", "{name: \(schedule)"].contains(where: text.contains)) }
   }
 
   @Test("and other bits for another seed, count of shards, or model", arguments: ["mlp", "cnn", "gpt"])
@@ -42,16 +78,6 @@ struct InvarianceTests {
       digests.append(result.digest)
     }
     #expect(Set(digests).count == digests.count)
-  }
-
-  @Test("a transport sends the same payload: under mpirun as in simulation", arguments: [2, 3])
-  func payload(ranks: Int) throws {
-    let tool = try Experiments.folder()
-    let simulated = try tool.run("simulate", "mlp.yaml", "--json", "--ranks", "\(ranks)")
-    let real = try tool.mpirun(ranks: ranks, "train", "mlp.yaml", "--json")
-    #expect(simulated.json["bytes_sent"] as? [Int] == real.json["bytes_sent"] as? [Int])
-    #expect(simulated.json["messages_sent"] as? [Int] == real.json["messages_sent"] as? [Int])
-    #expect((simulated.json["bytes_sent"] as? [Int])?.allSatisfy { $0 > 0 } == true)
   }
 
   @Test("how often the model is evaluated or saved changes nothing", arguments: ["mlp", "cnn", "gpt"])

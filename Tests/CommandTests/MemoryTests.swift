@@ -49,7 +49,7 @@ struct MemoryTests {
     let width = Int((0.4 * Double(MachineMemory.available) / 4).squareRoot())
     let program = try CommandLineTool.executable().path
     for words in ["train mlp.yaml", "simulate mlp.yaml --ranks 2"] {
-      let limit = "ulimit -v \(MachineMemory.available / 2 >> 10)"
+      let limit = "ulimit -v \(MachineMemory.available >> 11)"
       let script = "\(limit); exec \"$0\" \(words) --set model.widths=[\(width),\(width)]"
       try tool.run(program: ["bash", "-c", script, program]).expectFailure(
         9, "training mlp needs", "GiB of memory on host", "weights", "optimizer", "are free", "make the model smaller")

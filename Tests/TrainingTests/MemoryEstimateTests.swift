@@ -8,7 +8,7 @@ struct MemoryEstimateTests {
 
   /// What each rank is told on machines with so many bytes free; by rank, its host and what it needs.
   private func messages(_ ranks: [(host: String, needs: MemoryEstimate)], available: Int) -> [String] {
-    InProcessCommunicator.run(ranks: ranks.count) { communicator throws(RunError) in
+    InProcessCommunicator.run(ranks: ranks.count) { communicator in
       let rank = ranks[communicator.rank]
       try rank.needs.require(for: "training m", communicator, host: rank.host, available: available)
     }.map { outcome in
