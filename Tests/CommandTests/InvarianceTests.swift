@@ -9,52 +9,13 @@ struct InvarianceTests {
     arguments: zip(Trial.all, Trial.all.indices))
   func digest(_ trial: Trial, _ number: Int) throws {
     let tool = try Experiments.folder()
-    let words = trial.words + ["--set", "checkpoint={every: \(trial.middle) steps, keep: 100}"]
-    let alone = try tool.run(["train"] + words + ["--json", "--run", "alone"])
-    alone.expectSuccess()
-    #expect(alone.digest.count == 64)
-    let history = try tool.history("alone")
-    func expectSame(_ other: CommandResult, _ run: String, _ way: Way) throws {
-      other.expectSuccess()
-      #expect(other.digest == alone.digest, "\(way): \(other.command)")
-      #expect(try tool.history(run) == history, "\(way): \(other.command)")
-      #expect(other.json["ranks"] as? Int == way.ranks)
-      for key in ["loss", "accuracy", "steps", "samples", "epochs", "parameters"] {
-        #expect(other.json[key] as? Double == alone.json[key] as? Double, "\(key) of \(other.command)")
-      }
-    }
-    let some = Way.some(number)
-    var sent: [Way: [Int]] = [:]
-    for way in Way.isAll ? Way.all : some {
-      let result = try way.train(tool, words + ["--run", "\(way)"])
-      try expectSame(result, "\(way)", way)
-      sent[way] = result.json["bytes_sent"] as? [Int]
-      #expect(sent[way]?.count == way.ranks)
-    }
+    let run = try TrialRun(trial, tool)
+    let ways = Way.some(number)
+    let sent = try ways.map { try run.expectSame($0, "\($0)").json["bytes_sent"] as? [Int] }
     // A transport sends the same payload, however many threads compute.
-    #expect(sent[some[1]] == sent[some[2]] && sent[some[1]]?.reduce(0, +) ?? 0 > 0)
-    for (run, way) in [("alone", some[number % 4 == 0 ? 1 : 2]), ("\(some[2])", some[0])] {
-      try tool.rewind(run, to: trial.middle)
-      try expectSame(way.train(tool, words + ["--run", run, "--resume"]), run, way)
-    }
-  }
-
-  @Test("on real data too", .enabled(if: Way.isAll && realData != nil), arguments: Trial.published)
-  func published(_ trial: Trial) throws {
-    let tool = try CommandLineTool()
-    let environment: [String: String?] = ["NNDIST_DATA": realData]
-    let words = trial.words + ["--json", "--set", "data.subset=500"]
-    let alone = try tool.run(["train"] + words, environment: environment, timeout: 600)
-    alone.expectSuccess()
-    let others = [
-      try tool.run(["simulate"] + words + ["--ranks", "5"], environment: environment, timeout: 600),
-      try tool.mpirun(ranks: 3, ["train"] + words, environment: environment, timeout: 600),
-    ]
-    for other in others {
-      other.expectSuccess()
-      #expect(other.digest == alone.digest && other.digest.count == 64, "\(other.command)")
-      #expect(other.json["loss"] as? Double == alone.json["loss"] as? Double)
-    }
+    #expect(sent[1] == sent[2] && sent[1]?.reduce(0, +) ?? 0 > 0)
+    try run.expectSame(ways[number % 4 == 0 ? 1 : 2], rewinding: "alone")
+    try run.expectSame(ways[0], rewinding: "\(ways[2])")
   }
 
   @Test("the trials have every model of configs/, every optimizer and every schedule")

@@ -100,7 +100,8 @@ public struct MemoryEstimate: Sendable, Hashable {
       samples * (4 * source.inputShape.count + 4 * source.targetShape.count + MemoryLayout<UInt64>.stride)
     }
     let ahead = Prefetcher.depth * bytes(schedule.sampler.largestShard, of: dataset.training)
-    let order = dataset.training.count * MemoryLayout<Int32>.stride
+    // Random samples come in no order.
+    let order = dataset.training is RandomSource ? 0 : dataset.training.count * MemoryLayout<Int32>.stride
     let chunks = [dataset.validation, dataset.test].compactMap { $0 }.reduce(0) {
       $0 + bytes(min($1.count, experiment.training.evaluationBatch), of: $1)
     }

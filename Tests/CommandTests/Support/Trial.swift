@@ -84,7 +84,7 @@ struct Trial: Sendable, CustomTestStringConvertible {
     Trial("digits-mlp", "training={steps: 4, batch: 23, shards: 8}"),
     Trial(
       "fashion-mlp", "training={steps: 2, batch: 23, shards: 8}", "data={format: idx, path: garments}",
-      "model.widths=\(Way.isAll ? [2144, 2144, 2144, 2144, 2144] : [268, 268, 268, 268, 268])"),
+      "model.widths=\(Way.isFull ? [2144, 2144, 2144, 2144, 2144] : [268, 268, 268, 268, 268])"),
     Trial("fashion-cnn", "training={steps: 4, batch: 23, shards: 8}", "data={format: idx, path: garments}"),
     Trial("mnist-mlp", "training={steps: 4, batch: 23, shards: 8}", "data={format: idx, path: garments}"),
     Trial(

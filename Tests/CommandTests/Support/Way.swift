@@ -38,8 +38,8 @@ struct Way: Sendable, Hashable, CustomStringConvertible {
     ]
   }
 
-  /// Whether every way is asked for, rather than some for each training.
-  static let isAll = ProcessInfo.processInfo.environment["NNDIST_FULL_TESTS"] != nil
+  /// Whether every training is to be run in every way.
+  static let isFull = ProcessInfo.processInfo.environment["NNDIST_FULL_TESTS"] != nil
 
   /// Runs a training this way.
   func train(_ tool: CommandLineTool, _ words: [String]) throws -> CommandResult {
