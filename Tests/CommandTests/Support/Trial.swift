@@ -27,6 +27,9 @@ struct Trial: Sendable, CustomTestStringConvertible {
   /// All of them: every model, optimizer and strategy.
   static let all = models + optimizers + strategies + configurations
 
+  /// Logical shards: no more ranks can train it.
+  var shards: Int { changes.contains("training.shards=7") ? 7 : 8 }
+
   /// A step within the run.
   var middle: Int { name.contains("-mlp") || name.contains("-resnet") ? 1 : 3 }
 
