@@ -47,7 +47,8 @@ extension MemoryEstimate {
       let unit = isLarge ? "GiB" : "MiB"
       let parts = Part.allCases.map { ($0.rawValue, number(needed[$0])) }.filter { $0.1 != "0.0" }
         .map { "\($0.0) \($0.1)" }.joined(separator: ", ")
-      let remedy = Part.allCases.max { needed[$0] < needed[$1] }?.remedy ?? ""
+      let largest = Part.allCases.max { needed[$0] < needed[$1] } ?? .weights
+      let remedy = largest.remedy(hasReplicas: needed[.replicas] > 0)
       return "\(purpose) needs \(number(needed.bytes)) \(unit) of memory on host \(name) "
         + "(\(ranks) \(ranks == 1 ? "rank" : "ranks"): \(parts)), and \(number(available)) \(unit) are free; \(remedy)"
         + (ranks == 1 ? "" : " or start fewer ranks here")
@@ -57,12 +58,13 @@ extension MemoryEstimate {
 
 extension MemoryEstimate.Part {
   /// What makes it smaller.
-  fileprivate var remedy: String {
+  fileprivate func remedy(hasReplicas: Bool) -> String {
     switch self {
     case .activations, .batches:
       "lower training.batch or training.evaluation-batch, raise training.shards, set training.recompute"
-    case .replicas, .gradients: "make the model smaller, lower training.shards"
-    case .weights, .optimizer, .strategy, .snapshot: "make the model smaller"
+    case .gradients: "make the model smaller, lower training.shards"
+    case .weights, .replicas, .optimizer, .strategy, .snapshot:
+      "make the model smaller" + (hasReplicas ? ", lower training.shards" : "")
     }
   }
 }
