@@ -89,6 +89,6 @@ let package = Package(
     tests(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
       "Strategies", "Datasets"),
-    tests("CommandTests", "Datasets", "Strategies", "Tensors", "Training"),
+    tests("CommandTests", "Datasets", "Optimizers", "Strategies", "Tensors", "Training"),
   ]
 )

@@ -25,6 +25,8 @@ public protocol CommunicationStrategy: AnyObject, SendableMetatype {
   func poll() throws(CommunicationError)
   /// What it remembers from step to step, as far as this rank holds it.  The same blocks at all times after `prepare`.
   var memory: [StrategyMemory] { get }
+  /// What it will allocate on a rank.  Asked before `prepare`; a training that does not fit is refused by it.
+  func bytes(_ share: RankShare) -> StrategyBytes
   /// Payload bytes that a rank sends in a step, by the formula in the strategy's documentation, exactly; nil where it is not
   /// the same in every step of the kind.  What the training loop sends beside it is not the strategy's.  The ledger counts
   /// bytes independently, and tests hold the two together.
@@ -40,4 +42,6 @@ extension CommunicationStrategy {
   public func poll() throws(CommunicationError) {}
   /// Nothing.
   public var memory: [StrategyMemory] { [] }
+  /// Nothing worth counting.
+  public func bytes(_ share: RankShare) -> StrategyBytes { StrategyBytes() }
 }

@@ -89,14 +89,10 @@ struct HelpTopic: Sendable {
     Variable(
       name: "NNDIST_TIMEOUT_SECONDS", help: "how long a rank waits for others before it calls them lost (60)"),
     Variable(
-      name: "NNDIST_ATTEMPT",
-      help: "which start of a run this is, from 1, for `faults:`; set by what starts runs again"),
-    Variable(
       name: "NNDIST_OPENBLAS_CORETYPE",
       help: "the kernels that OpenBLAS is to take, such as Haswell; otherwise the best for this CPU"),
     Variable(
       name: "NNDIST_MARCH", help: "when building: the CPU to compile for (native), or none for any x86-64"),
-    Variable(name: "NNDIST_ATTEMPT", help: "set by nndist launch: 1 for the first start of a job, 2 for the next"),
     Variable(
       name: "NNDIST_KILL_SECONDS",
       help: "nndist launch, launch/mpirun: how long ranks may go on after one of them failed (2)"),

@@ -32,8 +32,8 @@ struct CheckTests {
       for key in ["name", "kind", "output", "parameters", "flops_per_sample"] { #expect(layer[key] != nil, "\(layer)") }
     }
     let memory = try #require(result.json["memory_bytes"] as? [String: Int])
-    #expect(
-      memory["all"] == ["activations", "parameters", "gradients", "optimizer"].reduce(0) { $0 + (memory[$1] ?? 0) })
+    for part in ["weights", "gradients", "optimizer", "activations", "batches"] { #expect(memory[part] ?? 0 > 0) }
+    #expect(memory["all"] == memory.reduce(0) { $0 + ($1.key == "all" ? 0 : $1.value) })
   }
 
   @Test("People see the layers, their shapes, memory and the verdict; nothing is written")
@@ -46,6 +46,24 @@ struct CheckTests {
       #expect(result.output.contains(word), "no \(word)")
     }
     #expect(tool.names() == ["digits.yaml"])
+  }
+
+  @Test("Memory is that of the ranks asked for: ZeRO's share gets smaller")
+  func ranks() throws {
+    let tool = try CommandLineTool()
+    try tool.write(CommandLineTool.digits, to: "digits.yaml")
+    func memory(_ ranks: Int, _ key: String, _ part: String) throws -> Int {
+      let result = try tool.run(
+        "check", "digits.yaml", "--no-gradients", "--json", "--ranks", "\(ranks)", "--set", "strategy=zero", "--set",
+        "model.widths=[256, 256]")
+      result.expectSuccess()
+      return try #require((result.json[key] as? [String: Int])?[part])
+    }
+    let one = try memory(1, "memory_bytes", "optimizer")
+    #expect(try memory(4, "memory_bytes", "optimizer") < one / 3)
+    #expect(try memory(4, "memory_bytes_of_all_ranks", "optimizer") == one)
+    #expect(try memory(4, "memory_bytes_of_all_ranks", "weights") == 4 * memory(1, "memory_bytes", "weights"))
+    try tool.run("check", "digits.yaml", "--ranks", "5").expectFailure(3, "5 ranks", "training.shards: 4")
   }
 
   @Test("Without gradients it says nothing about them")

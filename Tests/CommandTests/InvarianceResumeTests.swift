@@ -9,14 +9,7 @@ struct InvarianceResumeTests {
       "train", "\(name).yaml", "--json", "--run", "run", "--set", "checkpoint.every=\(every) steps", "--set",
       "checkpoint.keep=100")
     whole.expectSuccess()
-    let files = FileManager.default
-    for folder in try files.contentsOfDirectory(atPath: tool.path("run/checkpoints")) {
-      guard let number = Int(folder.dropFirst("step-".count)), folder.hasPrefix("step-") else { continue }
-      if number > step { try files.removeItem(atPath: tool.path("run/checkpoints/\(folder)")) }
-    }
-    for name in ["last", "best"] { try? files.removeItem(atPath: tool.path("run/checkpoints/\(name)")) }
-    try files.removeItem(atPath: tool.path("run/result.json"))
-    #expect(tool.exists("run/checkpoints/step-\(step)"))
+    try tool.rewind("run", to: step)
     return whole.digest
   }
 

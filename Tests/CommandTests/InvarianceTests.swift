@@ -1,35 +1,32 @@
 import Foundation
+import Optimizers
 import Testing
 
 @Suite("The same bits, whoever computes them")
 struct InvarianceTests {
-  static let experiments = ["mlp", "cnn", "photographs", "gpt", "early"]
-
-  @Test("alone, on threads, on simulated ranks and under mpirun", arguments: experiments)
-  func digest(_ name: String) throws {
+  @Test(
+    "on threads, simulated ranks and ranks under mpirun, over shared memory or TCP, from the start or resumed",
+    arguments: zip(Trial.all, Trial.all.indices))
+  func digest(_ trial: Trial, _ number: Int) throws {
     let tool = try Experiments.folder()
-    let alone = try tool.run("train", "\(name).yaml", "--json", "--run", "alone")
-    alone.expectSuccess()
-    #expect(alone.digest.count == 64)
-    func expectSame(_ other: CommandResult, ranks: Int, sourceLocation: SourceLocation = #_sourceLocation) {
-      other.expectSuccess(sourceLocation: sourceLocation)
-      #expect(other.digest == alone.digest, "\(other.command)", sourceLocation: sourceLocation)
-      for key in ["loss", "accuracy", "steps", "samples", "epochs", "parameters"] {
-        #expect(
-          other.json[key] as? Double == alone.json[key] as? Double, "\(key) of \(other.command)",
-          sourceLocation: sourceLocation)
-      }
-      #expect(other.json["ranks"] as? Int == ranks, sourceLocation: sourceLocation)
-      #expect((other.json["bytes_sent"] as? [Int])?.count == ranks, sourceLocation: sourceLocation)
-    }
-    try expectSame(tool.run("train", "\(name).yaml", "--json", "--set", "compute.threads=2"), ranks: 1)
-    try expectSame(tool.run("train", "\(name).yaml", "--json", "--set", "compute.threads=3"), ranks: 1)
-    for ranks in 1...4 {
-      try expectSame(tool.run("simulate", "\(name).yaml", "--json", "--ranks", "\(ranks)"), ranks: ranks)
-    }
-    try expectSame(
-      tool.run("simulate", "\(name).yaml", "--json", "--ranks", "2", "--set", "compute.threads=2"), ranks: 2)
-    for ranks in 2...4 { try expectSame(tool.mpirun(ranks: ranks, "train", "\(name).yaml", "--json"), ranks: ranks) }
+    let run = try TrialRun(trial, tool)
+    let ways = Way.some(number)
+    let sent = try ways.map { try run.expectSame($0, "\($0)").json["bytes_sent"] as? [Int] }
+    // A transport sends the same payload, however many threads compute.
+    #expect(sent[1] == sent[2] && sent[1]?.reduce(0, +) ?? 0 > 0)
+    try run.expectSame(ways[number % 4 == 0 ? 1 : 2], rewinding: "alone")
+    try run.expectSame(ways[0], rewinding: "\(ways[2])")
+  }
+
+  @Test("the trials have every model of configs/, every optimizer and every schedule")
+  func complete() throws {
+    let folder = CommandLineTool.repository.appendingPathComponent("configs").path
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+    #expect(Set(Trial.configurations.map { "\($0.name).yaml" }) == Set(names))
+    let text = Trial.optimizers.flatMap(\.changes).joined(separator: " ")
+    for rule in OptimizerCatalog.rules { #expect(text.contains("{name: \(rule.name),")) }
+    let named = OptimizerCatalog.schedules.map { $0.name }.filter { $0 != "constant" }
+    for schedule in named { #expect(["schedule: \(schedule)", "{name: \(schedule)"].contains(where: text.contains)) }
   }
 
   @Test("and other bits for another seed, count of shards, or model", arguments: ["mlp", "cnn", "gpt"])
@@ -42,16 +39,6 @@ struct InvarianceTests {
       digests.append(result.digest)
     }
     #expect(Set(digests).count == digests.count)
-  }
-
-  @Test("a transport sends the same payload: under mpirun as in simulation", arguments: [2, 3])
-  func payload(ranks: Int) throws {
-    let tool = try Experiments.folder()
-    let simulated = try tool.run("simulate", "mlp.yaml", "--json", "--ranks", "\(ranks)")
-    let real = try tool.mpirun(ranks: ranks, "train", "mlp.yaml", "--json")
-    #expect(simulated.json["bytes_sent"] as? [Int] == real.json["bytes_sent"] as? [Int])
-    #expect(simulated.json["messages_sent"] as? [Int] == real.json["messages_sent"] as? [Int])
-    #expect((simulated.json["bytes_sent"] as? [Int])?.allSatisfy { $0 > 0 } == true)
   }
 
   @Test("how often the model is evaluated or saved changes nothing", arguments: ["mlp", "cnn", "gpt"])

@@ -85,10 +85,13 @@ public final class Prefetcher: @unchecked Sendable {
   private var thread = pthread_t()
   private var running = false
 
+  /// Batches of a prefetcher, unless it is told another number.
+  public static let depth = 3
+
   /// Starts the thread.  `capacity` is the largest request; `depth` batches exist, so `depth − 1` can lie ahead of the one
   /// in use.  The request closure runs on the thread; nil ends the sequence.
   public init(
-    _ source: any DataSource, capacity: Int, depth: Int = 3,
+    _ source: any DataSource, capacity: Int, depth: Int = Prefetcher.depth,
     requests: @escaping @Sendable (Int) throws(DataError) -> BatchRequest?
   ) throws(DataError) {
     precondition(depth > 0, "a ring of \(depth) batches")

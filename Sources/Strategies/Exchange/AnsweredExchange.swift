@@ -72,6 +72,12 @@ public final class AnsweredExchange<Code: Compressor>: BucketExchange {
     }
   }
 
+  /// Messages of this rank's shards and the answers about everything, all shards' messages about its own part.
+  static func bytes(_ share: RankShare, _ code: Code) -> StrategyBytes {
+    let all = code.byteCount(of: share.layout.parameterCount)
+    return StrategyBytes(working: all * (share.shards.count + 1) + all / share.ranks * share.tree.shards)
+  }
+
   /// Encodes, and sends to the owners.
   public func start(_ bucket: Int, step: Int, _ blocks: [Storage]) throws(CommunicationError) {
     let course = courses[bucket]

@@ -25,6 +25,13 @@ public final class EncodedExchange<Code: Compressor>: BucketExchange {
     messages = try ShardMessages(plan, byteCounts: parts.byteCounts)
   }
 
+  /// All shards' messages, and blocks of what each of this rank's shards remembers.
+  static func bytes(_ share: RankShare, _ code: Code, blocks: Int) -> StrategyBytes {
+    let message = share.layout.parameters.reduce(0) { $0 + code.byteCount(of: $1.range.count) }
+    return StrategyBytes(
+      remembered: blocks * share.shards.count * share.weightBytes, working: message * share.tree.shards)
+  }
+
   /// Encodes and sends.
   public func start(_ bucket: Int, step: Int, _ blocks: [Storage]) throws(CommunicationError) {
     for (index, shard) in shards.enumerated() {

@@ -79,6 +79,20 @@ public final class LowRankExchange: BucketExchange {
     }
   }
 
+  /// Residuals of this rank's shards and the right factors; both factors, and what is no matrix, for each shard.
+  static func bytes(_ share: RankShare, rank: Int) -> StrategyBytes {
+    let held = share.shards.count
+    var (factors, right) = (0, 0)
+    for parameter in share.layout.parameters {
+      let rows = max(1, parameter.shape.dimensions.first ?? 1)
+      let columns = parameter.range.count / rows
+      let pays = LowRank.pays(rows: rows, columns: columns, rank: rank)
+      factors += pays ? rank * (rows + columns) : parameter.range.count
+      right += pays ? rank * columns : 0
+    }
+    return StrategyBytes(remembered: held * share.weightBytes + 4 * right, working: 4 * held * factors)
+  }
+
   /// Starts the sum of P = M Q and of what is no matrix.
   public func start(_ bucket: Int, step: Int, _ blocks: [Storage]) throws(CommunicationError) {
     for matrix in matrices[bucket] { matrix.factors.orthonormalise(right: warm.base + matrix.warm) }

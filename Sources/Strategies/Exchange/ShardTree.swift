@@ -34,6 +34,13 @@ public struct ShardTree: Sendable, Hashable {
     return subtrees(of: node.lowerBound..<middle, in: part) + subtrees(of: middle..<node.upperBound, in: part)
   }
 
+  /// Sums that wait for their right neighbours, at most, while the leaves of a node are added from left to right.
+  public static func waiting(_ node: Range<Int>) -> Int {
+    if node.count <= 1 { return 0 }
+    let middle = middle(node)
+    return max(waiting(node.lowerBound..<middle), 1 + waiting(middle..<node.upperBound))
+  }
+
   /// Additions that turn the sums of `pieces`, nodes that cover `whole` from left to right, into the sum of `whole`: the
   /// sum of piece `from` is added to piece `to`, in this order; the result lies in piece 0.
   public func additions(of pieces: [Range<Int>], into whole: Range<Int>) -> [(to: Int, from: Int)] {

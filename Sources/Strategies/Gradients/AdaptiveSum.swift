@@ -47,6 +47,12 @@ public final class AdaptiveSum: GradientStrategy {
   /// No options.
   public init(options: inout Options) throws(ConfigurationError) {}
 
+  /// The gradients of other ranks' shards of the rank's parameters.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    let owned = AdaptiveSum.shares(share.layout, share.ranks)[share.rank].count
+    return StrategyBytes(working: 4 * (share.tree.shards - share.shards.count) * owned)
+  }
+
   /// Gives every parameter an owner.
   public func prepare(_ plan: ExchangePlan) throws(CommunicationError) {
     let (communicator, tree) = (plan.communicator, plan.tree)

@@ -22,6 +22,9 @@ public final class BFloat16AllReduce: CompressedStrategy {
   /// No options.
   public init(options: inout Options) throws(ConfigurationError) {}
 
+  /// The messages.
+  public func bytes(_ share: RankShare) -> StrategyBytes { AnsweredExchange.bytes(share, BFloat16Rounding()) }
+
   /// Sums of halves.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try AnsweredExchange.sums(plan, rounding: BFloat16Rounding())

@@ -57,6 +57,16 @@ public final class DeepGradientCompression: CompressedStrategy {
     return SGD(weightDecay: sgd.weightDecay, decoupled: sgd.decoupled)
   }
 
+  /// Velocities and accumulations; the messages of every share.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    let capacity = share.layout.parameters.map(\.range.count).max() ?? 0
+    var bytes = StrategyBytes(remembered: 2 * share.shards.count * share.weightBytes)
+    for (_, ratio) in shares(stepsPerEpoch: 1) {
+      bytes.working += EncodedExchange.bytes(share, SampledTopK(ratio: ratio, capacity: capacity), blocks: 0).working
+    }
+    return bytes
+  }
+
   /// Messages of pairs, as many as the warm-up says.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     let shards = Double(plan.tree.shards)

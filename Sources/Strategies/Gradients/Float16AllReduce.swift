@@ -31,6 +31,9 @@ public final class Float16AllReduce: CompressedStrategy {
       "what gradients are multiplied by before they are rounded, and divided by afterwards; best a power of two")
   }
 
+  /// The messages.
+  public func bytes(_ share: RankShare) -> StrategyBytes { AnsweredExchange.bytes(share, Float16Rounding()) }
+
   /// Sums of halves.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try AnsweredExchange.sums(plan, rounding: Float16Rounding(), scale: Float(scale))

@@ -23,6 +23,8 @@ public protocol GradientStrategy: CommunicationStrategy {
   /// The parameters that this rank moves, cut at edges of ``ParameterBlocks``; of other gradients nothing need be right.
   /// Asked after `prepare`.
   var ownedParameters: Range<Int> { get }
+  /// How many parameters a rank moves: as many as `ownedParameters` will have.  Asked before `prepare`.
+  func ownedParameterCount(_ share: RankShare) -> Int
   /// Makes known to all ranks what each has moved.
   func finishUpdate(_ store: ParameterStore) throws(CommunicationError)
 }
@@ -38,6 +40,8 @@ public enum GradientGrain: Sendable {
 extension GradientStrategy {
   /// Nothing to do.
   public func beginStep(_ step: Int) throws(CommunicationError) {}
+  /// All of them.
+  public func ownedParameterCount(_ share: RankShare) -> Int { share.layout.parameterCount }
   /// Every rank has moved everything.
   public func finishUpdate(_ store: ParameterStore) throws(CommunicationError) {}
 }

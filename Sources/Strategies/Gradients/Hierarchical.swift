@@ -54,6 +54,12 @@ public final class Hierarchical: GradientStrategy {
 
   deinit { places.deallocate() }
 
+  /// The sums of the group's other ranks of the part that this one leads; where hosts are groups, all are taken for one.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    let group = groupSize == 0 ? share.ranks : min(groupSize, share.ranks)
+    return StrategyBytes(working: share.modelBytes * share.subtrees.count * (group - 1) / group)
+  }
+
   /// Forms the groups.
   public func prepare(_ plan: ExchangePlan) throws(CommunicationError) {
     let (rank, tree) = (plan.communicator.rank, plan.tree)

@@ -65,6 +65,15 @@ public final class OneBitAdam: GradientStrategy {
     return SGD(weightDecay: adam.weightDecay)
   }
 
+  /// Moments, errors, and messages of a bit a scalar.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    let (weights, shards, held) = (share.weightBytes, share.tree.shards, share.shards.count)
+    if shards == 1 { return StrategyBytes(remembered: 2 * weights) }
+    return StrategyBytes(
+      remembered: (2 + held) * weights + held * weights / shards,
+      working: weights / 32 * (held + 1) + weights / 32 * shards / share.ranks)
+  }
+
   /// Makes room for moments and errors.
   public func prepare(_ plan: ExchangePlan) throws(CommunicationError) {
     ownedParameters = 0..<plan.layout.parameterCount

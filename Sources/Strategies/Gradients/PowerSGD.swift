@@ -34,6 +34,9 @@ public final class PowerSGD: CompressedStrategy {
       "start", default: 1000, in: 0...1 << 30, unit: "steps", "steps with exact sums, before factors are exchanged")
   }
 
+  /// Residuals and factors.
+  public func bytes(_ share: RankShare) -> StrategyBytes { LowRankExchange.bytes(share, rank: rank) }
+
   /// Exact sums, then sums of factors.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     let factors = try LowRankExchange(plan, rank: rank)

@@ -37,6 +37,9 @@ public final class QuantisedGradients: CompressedStrategy {
     code = QSGD(levels: levels, bucket: bucket, norm: QSGD.Norm(rawValue: norm) ?? .euclidean)
   }
 
+  /// The messages.
+  public func bytes(_ share: RankShare) -> StrategyBytes { EncodedExchange.bytes(share, code, blocks: 0) }
+
   /// Messages of levels.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try EncodedExchange(plan, code, plan.shards.map { _ in NoMemory() })

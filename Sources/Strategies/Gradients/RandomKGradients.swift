@@ -1,6 +1,7 @@
 import Communication
 import Compression
 import Configuration
+import Tensors
 
 /// All shards send the same random places of their gradients, so that only values travel and are summed (Stich,
 /// Cordonnier, Jaggi, NeurIPS 2018, "Sparsified SGD with memory", section 2; unbiased: Wangni, Wang, Liu, Zhang,
@@ -32,6 +33,13 @@ public final class RandomKGradients: CompressedStrategy {
       "ratio", default: 0.01, in: .positiveFraction, "share of every parameter's gradient that is sent")
     isUnbiased = try options.flag(
       "unbiased", default: false, "whether values are divided by the share, where otherwise the rest is kept for later")
+  }
+
+  /// The values and residuals.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    let values = share.layout.parameters.reduce(0) { $0 + SparseMessage.pairs(ratio, of: $1.range.count) }
+    let held = share.shards.count
+    return StrategyBytes(remembered: isUnbiased ? 0 : held * share.weightBytes, working: 4 * held * values)
   }
 
   /// Sums of values.

@@ -25,6 +25,9 @@ public final class SignFeedback: CompressedStrategy {
   /// No options.
   public init(options: inout Options) throws(ConfigurationError) {}
 
+  /// The messages and residuals.
+  public func bytes(_ share: RankShare) -> StrategyBytes { EncodedExchange.bytes(share, ScaledSign(), blocks: 1) }
+
   /// Messages of signs.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try EncodedExchange(plan, ScaledSign(), plan.errorFeedback())

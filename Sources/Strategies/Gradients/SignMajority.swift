@@ -33,6 +33,9 @@ public final class SignMajority: CompressedStrategy {
     scale = try options.number("scale", default: 1, in: .positive, "magnitude of the gradients that a vote decides")
   }
 
+  /// The messages.
+  public func bytes(_ share: RankShare) -> StrategyBytes { AnsweredExchange.bytes(share, SignVote()) }
+
   /// Votes.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     let (vote, voters, scale) = (SignVote(), plan.tree.shards, Float(scale))

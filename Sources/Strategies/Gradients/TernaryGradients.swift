@@ -28,6 +28,11 @@ public final class TernaryGradients: CompressedStrategy {
       "clip", default: 2.5, in: .positive, "standard deviations that gradients are clipped to")
   }
 
+  /// The messages.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    EncodedExchange.bytes(share, TernGrad(clip: Float(clip)), blocks: 0)
+  }
+
   /// Messages of three levels.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try SharedScalerExchange(plan, TernGrad(clip: Float(clip)))

@@ -33,6 +33,11 @@ public final class TopKGradients: CompressedStrategy {
     feedback = try options.flag("feedback", default: true, "whether what is not sent is added to the next gradient")
   }
 
+  /// The messages and residuals.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    EncodedExchange.bytes(share, TopK(ratio: ratio), blocks: feedback ? 1 : 0)
+  }
+
   /// Messages of pairs.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try EncodedExchange(

@@ -52,6 +52,20 @@ public final class ZeRO: GradientStrategy {
       "1: every rank gets all gradients; 2: a rank gets those of the parameters that it moves")
   }
 
+  /// The rank's share.
+  public func ownedParameterCount(_ share: RankShare) -> Int {
+    ParameterBlocks(share.layout).parts(share.ranks)[share.rank].count
+  }
+
+  /// In stage 2 the sums of others about the rank's share.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    guard stage == 2 else { return StrategyBytes() }
+    let sums = (0..<share.ranks).reduce(0) {
+      $0 + share.tree.subtrees(in: share.tree.shards(of: $1, parts: share.ranks)).count
+    }
+    return StrategyBytes(working: 4 * (sums - share.subtrees.count) * ownedParameterCount(share))
+  }
+
   /// Shares the parameters out.
   public func prepare(_ plan: ExchangePlan) throws(CommunicationError) {
     let communicator = plan.communicator

@@ -19,6 +19,9 @@ public final class Consensus {
     states = try ReplicaMean(plan, [0..<plan.layout.stateCount])
   }
 
+  /// Bytes of a consensus of weights and states.
+  static func bytes(_ share: RankShare) -> Int { ReplicaMean.copies(share) * share.modelBytes }
+
   /// Writes the mean into a store.  Collective.
   public func mean(into store: ParameterStore) throws(CommunicationError) {
     try gather()

@@ -34,6 +34,13 @@ public final class DiLoCo: ReplicaStrategy {
     settings = try OuterOptimizer.Settings(&options)
   }
 
+  /// The outer optimizer and the mean that is evaluated.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    var bytes = OuterOptimizer.bytes(share)
+    bytes.working += Consensus.bytes(share)
+    return bytes
+  }
+
   /// Makes room for the global model.
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
     let (weights, all) = (plan.layout.parameterCount, plan.layout.gradientCount)

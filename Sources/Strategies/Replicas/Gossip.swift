@@ -31,6 +31,12 @@ public final class Gossip: ReplicaStrategy {
   /// No options.
   public init(options: inout Options) throws(ConfigurationError) {}
 
+  /// Weights of this rank's workers and of their two neighbours elsewhere, and the mean that is evaluated.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    let messages = min(share.shards.count + 2, share.tree.shards)
+    return StrategyBytes(working: messages * share.modelBytes + Consensus.bytes(share))
+  }
+
   /// Makes room for the neighbours' weights.
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
     workers = plan.tree.shards

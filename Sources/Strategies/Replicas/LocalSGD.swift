@@ -24,6 +24,9 @@ public final class LocalSGD: ReplicaStrategy {
       "period", default: 8, in: 1...1 << 30, unit: "steps", "steps that workers make between two means")
   }
 
+  /// The mean that replicas take, and that which is evaluated.
+  public func bytes(_ share: RankShare) -> StrategyBytes { StrategyBytes(working: 2 * Consensus.bytes(share)) }
+
   /// Makes room for the means.
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
     meeting = try Consensus(plan, replicas)

@@ -50,6 +50,12 @@ final class OuterOptimizer {
     momentum = Storage(zeros: weights)
   }
 
+  /// θ, u and the mean of what the replicas moved.
+  static func bytes(_ share: RankShare) -> StrategyBytes {
+    StrategyBytes(
+      remembered: share.modelBytes + share.weightBytes, working: ReplicaMean.copies(share) * share.modelBytes)
+  }
+
   /// Takes the weights with which all replicas start.
   func begin() { replicas.first?.write(to: global.base) }
 

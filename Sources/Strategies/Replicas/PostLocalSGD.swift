@@ -35,6 +35,9 @@ public final class PostLocalSGD: ReplicaStrategy {
       "period", default: 8, in: 1...1 << 30, unit: "steps", "steps that workers then make between two means")
   }
 
+  /// The sum of gradients, the mean that replicas take, and that which is evaluated.
+  public func bytes(_ share: RankShare) -> StrategyBytes { StrategyBytes(working: 3 * Consensus.bytes(share)) }
+
   /// Makes room for sums and means.
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
     firstAlone = begin.unit == "epoch" ? begin.count * plan.stepsPerEpoch : begin.count

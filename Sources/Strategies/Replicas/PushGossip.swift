@@ -33,6 +33,12 @@ public final class PushGossip: ReplicaStrategy {
   /// No options.
   public init(options: inout Options) throws(ConfigurationError) {}
 
+  /// Weights of this rank's workers and of their peers elsewhere, and the mean that is evaluated.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    let messages = min(2 * share.shards.count, share.tree.shards)
+    return StrategyBytes(working: messages * share.modelBytes + Consensus.bytes(share))
+  }
+
   /// Makes room for a message from a peer.
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
     let workers = plan.tree.shards

@@ -30,12 +30,12 @@ public final class ReplicaMean {
     blocks = pieces.indices.map { index in
       Storage(wrapping: owner.base.assumingMemoryBound(to: Float.self) + index * stride, count: count)
     }
-    scratch = (0..<ReplicaMean.depth(pieces)).map { _ in Storage(zeros: count) }
+    scratch = (0..<(pieces.map(ShardTree.waiting).max() ?? 0)).map { _ in Storage(zeros: count) }
   }
 
-  /// Blocks that wait for their right neighbours while the widest piece is summed from left to right.
-  private static func depth(_ pieces: [Range<Int>]) -> Int {
-    pieces.map { Int.bitWidth - ($0.count - 1).leadingZeroBitCount }.max() ?? 0
+  /// Copies of the vector that a rank holds.
+  static func copies(_ share: RankShare) -> Int {
+    share.subtrees.count + (share.subtrees.map(ShardTree.waiting).max() ?? 0)
   }
 
   /// Sums a range of this rank's vectors and starts adding those of the others; `fill` writes the vector of a shard into a

@@ -56,6 +56,13 @@ public final class StreamingDiLoCo: ReplicaStrategy {
         + "it must be below period/fragments, \(interval)")
   }
 
+  /// The outer optimizer and the mean that is evaluated.
+  public func bytes(_ share: RankShare) -> StrategyBytes {
+    var bytes = OuterOptimizer.bytes(share)
+    bytes.working += Consensus.bytes(share)
+    return bytes
+  }
+
   /// Cuts the model and makes room for the global one.
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
     let ranges = StreamingDiLoCo.ranges(plan.layout, fragments: fragmentCount)

@@ -1,3 +1,4 @@
+import Configuration
 import Datasets
 import Synchronization
 
@@ -15,6 +16,29 @@ public struct BatchSchedule: Sendable, Hashable {
     precondition(accumulate > 0, "\(accumulate) batches a step")
     self.sampler = sampler
     self.accumulate = accumulate
+  }
+
+  /// The schedule of an experiment on so many ranks; throws where ranks, shards and samples do not go together.
+  init(_ prepared: PreparedExperiment, ranks: Int) throws(RunError) {
+    let (experiment, dataset) = (prepared.experiment, prepared.dataset)
+    let shards: Int
+    do throws(ConfigurationError) { shards = try experiment.shards(ranks: ranks) } catch { throw RunError(error) }
+    guard shards <= dataset.training.count else {
+      throw RunError(
+        .configuration, "\(dataset.name) has \(dataset.training.count) training samples for \(shards) shards")
+    }
+    self.init(
+      Sampler(
+        count: dataset.training.count, batch: experiment.training.batch, shards: shards, seed: experiment.seed),
+      accumulate: experiment.training.accumulate)
+  }
+
+  /// Optimizer steps of a training.
+  func totalSteps(_ length: TrainingOptions.Length) -> Int {
+    switch length {
+    case .epochs(let epochs): epochs * stepsPerEpoch
+    case .steps(let steps): steps
+    }
   }
 
   /// Optimizer steps of an epoch.

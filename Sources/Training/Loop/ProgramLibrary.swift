@@ -1,3 +1,4 @@
+import Datasets
 import Layers
 import Learning
 import Strategies
@@ -36,6 +37,15 @@ public struct ProgramLibrary: Sendable {
       uniqueKeysWithValues: Set(evaluation).map { batch in
         (batch, ProgramLibrary.inference(model, objective, compute, batch: batch))
       })
+  }
+
+  /// The programs of an experiment's steps and evaluations.
+  init(_ prepared: PreparedExperiment, _ schedule: BatchSchedule) {
+    let (dataset, experiment) = (prepared.dataset, prepared.experiment)
+    let sets = [dataset.validation, dataset.test].compactMap { $0 }
+    self.init(
+      prepared.model, prepared.objective, experiment.learning, prepared.compute, training: schedule.shardSizes,
+      evaluation: sets.flatMap { Evaluator.sizes(of: $0, size: experiment.training.evaluationBatch) })
   }
 
   /// A program that computes outputs (result 0) and, where an objective is given, the loss.

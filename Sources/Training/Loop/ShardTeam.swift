@@ -44,10 +44,10 @@ final class ShardTeam {
   /// How sums of workers become sums of this rank's subtrees: additions among the pieces from `first` on.
   private let merges: [(first: Int, additions: [(to: Int, from: Int)])]
 
-  /// Records the programs and makes room for gradients.  All ranks call it together.
+  /// Makes room for gradients.  All ranks call it together.
   init(
     _ prepared: PreparedExperiment, _ tree: ShardTree, _ schedule: BatchSchedule, grain: GradientGrain,
-    evaluationSizes: [Int], _ communicator: any Communicator
+    _ library: ProgramLibrary, _ communicator: any Communicator
   ) throws {
     self.prepared = prepared
     self.schedule = schedule
@@ -56,32 +56,14 @@ final class ShardTeam {
     let block = GradientBlock(layout)
     self.block = block
     overlaps = prepared.experiment.training.overlap
-    let sizes = schedule.shardSizes
     let threads = prepared.experiment.compute.threads
-    library = ProgramLibrary(
-      prepared.model, prepared.objective, prepared.experiment.learning, prepared.compute, training: sizes,
-      evaluation: evaluationSizes)
+    self.library = library
     bucketScalars = prepared.experiment.training.bucket ?? Buckets.size(for: block.count)
     buckets = Buckets(
-      layout: layout, gradientReady: library.gradientReady(sizes[0]), count: block.count, scalars: bucketScalars)
-    let library = library
+      layout: layout, gradientReady: library.gradientReady(schedule.shardSizes[0]), count: block.count,
+      scalars: bucketScalars)
     let held = (0..<threads).map { member in
       tree.shards(of: communicator.rank * threads + member, parts: communicator.size * threads)
-    }
-    try Agreement.together(communicator) { () throws(RunError) in
-      let needed = held.reduce(0.0) { $0 + Double(library.poolBytes(shards: $1.count)) }
-      if library.meetings.isEmpty {
-        try MachineMemory.require(
-          needed, for: "the activations of \(sizes[0]) samples on each of \(threads) threads",
-          "lower training.batch or training.evaluation-batch, or raise training.shards")
-      } else {
-        let shards = held.reduce(0) { $0 + $1.count }
-        try MachineMemory.require(
-          needed,
-          for: "the activations of \(sizes[0]) samples in each of \(shards) shards at once, which meet at every "
-            + "synchronised layer",
-          "lower training.batch, start ranks on more machines, set training.recompute, or leave out synchronised")
-      }
     }
     func pieces(_ shards: Range<Int>) -> [Range<Int>] {
       switch grain {

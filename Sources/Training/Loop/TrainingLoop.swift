@@ -52,12 +52,8 @@ public final class TrainingLoop {
     let metered = MeteredCommunicator(base)
     ledger = metered.ledger
     do {
-      let shards = try experiment.shards(ranks: base.size)
-      let source = prepared.dataset.training
-      guard shards <= source.count else {
-        throw RunError(
-          .configuration, "\(prepared.dataset.name) has \(source.count) training samples for \(shards) shards")
-      }
+      schedule = try BatchSchedule(prepared, ranks: base.size)
+      let shards = schedule.sampler.shards
       try Agreement.require(
         "another configuration", prepared.resolved.yaml(), "start all ranks with the same file and flags", base)
       if base.size > 1 {
@@ -66,29 +62,14 @@ public final class TrainingLoop {
           "other data", fingerprint, "give all ranks the same files of \(prepared.dataset.name)", base)
         knownDataDigest = fingerprint
       }
-      schedule = BatchSchedule(
-        Sampler(count: source.count, batch: options.batch, shards: shards, seed: experiment.seed),
-        accumulate: options.accumulate)
-      switch options.length {
-      case .epochs(let epochs): totalSteps = epochs * schedule.stepsPerEpoch
-      case .steps(let steps): totalSteps = steps
-      }
+      totalSteps = schedule.totalSteps(options.length)
       let layout = prepared.model.layout
       let weights = experiment.model.weights
       let strategy = experiment.strategy()
-      // Weights, gradients, and what the rule remembers.
-      var blocks = 2 + experiment.optimizer.rule.stateNames.count
-      var what = "training \(prepared.model.name) (\(layout.parameterCount) parameters)"
-      if strategy is any ReplicaStrategy {
-        let replicas = (shards + base.size - 1) / base.size
-        blocks = 1 + replicas * blocks
-        what += " as \(replicas) \(replicas == 1 ? "replica" : "replicas") on each rank"
-      }
-      try Agreement.together(base) { () throws(RunError) in
-        try MachineMemory.require(
-          Double(layout.parameterCount) * 4 * Double(blocks), for: what,
-          "make the model smaller or start fewer ranks on this machine")
-      }
+      let library = ProgramLibrary(prepared, schedule)
+      try library.requireStatistics(schedule, totalSteps: totalSteps)
+      try MemoryEstimate(prepared, schedule, library, rank: base.rank, ranks: base.size).require(
+        for: "training \(prepared.model.name)", base)
       let store = ParameterStore(layout)
       self.store = store
       layout.initialise(store, seed: experiment.seed)
@@ -103,11 +84,9 @@ public final class TrainingLoop {
         name, set in
         set.map { (name: name, source: $0) }
       }
-      let chunkSizes = sets.flatMap { Evaluator.sizes(of: $0.source, size: options.evaluationBatch) }
       let tree = ShardTree(shards: shards)
       let grain = (strategy as? any GradientStrategy)?.grain ?? .shards
-      let team = try ShardTeam(
-        prepared, tree, schedule, grain: grain, evaluationSizes: chunkSizes, base)
+      let team = try ShardTeam(prepared, tree, schedule, grain: grain, library, base)
       team.faults = faults
       let plan = ExchangePlan(
         communicator: metered, uncounted: base, tree: tree, layout: layout, buckets: team.buckets.ranges,

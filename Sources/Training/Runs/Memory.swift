@@ -17,6 +17,13 @@ public enum MachineMemory {
   /// What can be had now without swapping: the kernel's estimate, or less where a control group limits the process.
   public static var available: Int { available(root: "") }
 
+  /// The name of the machine whose memory it is; empty where it has none.
+  package static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "" }
+    return name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  }
+
   /// The same, read from the files below another root than `/`.
   public static func available(root: String) -> Int {
     let machine = kibibytes(Files.text(of: root + "/proc/meminfo") ?? "", "MemAvailable") ?? Int.max

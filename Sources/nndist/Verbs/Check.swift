@@ -9,11 +9,12 @@ import Training
 /// `nndist check CONFIG`: everything that can be known before training, gradients included.
 enum Check: Verb {
   static let name = "check"
-  static let usage = "check CONFIG"
+  static let usage = "check CONFIG [--ranks N]"
   static let summary = "checks a configuration, its data, model and gradients"
   static let details = """
-    The configuration is read, the data loaded and the model built; a table shows its layers, then what a step takes in \
-    memory and operations. The gradient of each parameter tensor is compared with finite differences of the loss on a small \
+    The configuration is read, the data loaded and the model built; a table shows its layers and what a \
+    step computes, another what training takes of memory, beside the data and some 50 MB a process for the program; --ranks \
+    says on how many ranks. The gradient of each parameter tensor is compared with finite differences of the loss on a small \
     batch of the training data, with dropout and batch normalisation as in training. Nothing is written.
 
     The exit code is 0, or 1 where a gradient differs by more than \(Int(GradientCheck.tolerance * 100)) percent.
@@ -24,19 +25,25 @@ enum Check: Verb {
     """
   static let samples = Flag("--samples", "N", "samples of the batch that gradients are checked on (default 8)")
   static let skip = Flag("--no-gradients", nil, "leaves out the comparison with finite differences")
-  static let flags: [Flag] = [samples, skip, .set, .json, .quiet]
+  static let ranks = Flag("--ranks", "N", "ranks that will train (default 1): what memory each takes")
+  static let flags: [Flag] = [ranks, samples, skip, .set, .json, .quiet]
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     let count = try arguments.integer(samples, in: 1...4096) ?? 8
     let isJSON = arguments.has(.json)
     let prepared = try PreparedExperiment(try ConfigurationLoading.load(arguments.positional[0], arguments))
-    let estimate = try StepEstimate(prepared)
-    if !isJSON { describe(prepared, estimate) }
+    let number = try arguments.integer(ranks, in: 1...4096) ?? 1
+    let estimate = try StepEstimate(prepared, ranks: number)
+    let memory = try MemoryEstimate.all(prepared, ranks: number)
+    if !isJSON {
+      describe(prepared, estimate)
+      describe(memory)
+    }
     let findings = arguments.has(skip) ? nil : try gradients(prepared, count, arguments)
     let worst = findings?.max { $0.error < $1.error }
     let isRight = worst.map { $0.error <= GradientCheck.tolerance } ?? true
     if isJSON {
-      Output.line(object(prepared, estimate, findings).text)
+      Output.line(object(prepared, estimate, memory, findings).text)
     } else if let worst, let findings {
       report(findings, worst, min(count, prepared.dataset.training.count))
     }
@@ -91,13 +98,22 @@ enum Check: Verb {
     Output.line("")
     Output.line(Terminal.dim("operations: floating-point operations of one sample, forward and backward"))
     Output.line("")
-    let parts = [
-      ("activations", estimate.activationBytes), ("parameters", estimate.parameterBytes),
-      ("gradients", estimate.gradientBytes), ("optimizer", estimate.optimizerBytes),
-    ].map { "\($0.0) \(Numerals.bytes($0.1))" }
-    Output.result(
-      "memory",
-      "\(Numerals.bytes(estimate.bytes)) on one rank, beside data and libraries\n\(parts.joined(separator: ", "))")
+  }
+
+  /// A row for each part of memory; the first rank writes checkpoints and takes most.
+  private static func describe(_ ranks: [MemoryEstimate]) {
+    let all = ranks.reduce(MemoryEstimate(), +)
+    let isAlone = ranks.count == 1
+    var table = TextTable(["memory"] + (isAlone ? ["bytes"] : ["rank 0", "all \(ranks.count) ranks"]))
+    func add(_ name: String, _ bytes: (MemoryEstimate) -> Int) {
+      table.add([name] + (isAlone ? [all] : [ranks[0], all]).map { Numerals.bytes(bytes($0)) })
+    }
+    for part in MemoryEstimate.Part.allCases where all[part] > 0 { add(part.rawValue) { $0[part] } }
+    add("all") { $0.bytes }
+    Output.text(Terminal.headed(table.text))
+    Output.line("")
+    Output.line(Terminal.dim("free on this machine: \(Numerals.bytes(MachineMemory.available))"))
+    Output.line("")
   }
 
   private static func report(_ findings: [GradientCheck.Finding], _ worst: GradientCheck.Finding, _ samples: Int) {
@@ -117,7 +133,8 @@ enum Check: Verb {
   // MARK: - For programs
 
   private static func object(
-    _ prepared: PreparedExperiment, _ estimate: StepEstimate, _ findings: [GradientCheck.Finding]?
+    _ prepared: PreparedExperiment, _ estimate: StepEstimate, _ memory: [MemoryEstimate],
+    _ findings: [GradientCheck.Finding]?
   ) -> JSONObject {
     let layers = estimate.layers.map { layer -> JSONValue in
       [
@@ -132,11 +149,8 @@ enum Check: Verb {
       "test_samples": .integer(prepared.dataset.test.count),
       "parameters": .integer(prepared.model.layout.parameterCount), "layers": .list(layers),
       "flops_per_sample": .integer(estimate.flopsPerSample),
-      "memory_bytes": [
-        "activations": .integer(estimate.activationBytes), "parameters": .integer(estimate.parameterBytes),
-        "gradients": .integer(estimate.gradientBytes), "optimizer": .integer(estimate.optimizerBytes),
-        "all": .integer(estimate.bytes),
-      ],
+      "ranks": .integer(memory.count), "memory_bytes": .object(object(memory[0])),
+      "memory_bytes_of_all_ranks": .object(object(memory.reduce(MemoryEstimate(), +))),
     ]
     guard let findings, let worst = findings.max(by: { $0.error < $1.error }) else { return object }
     object["gradients"] = .list(
@@ -145,6 +159,13 @@ enum Check: Verb {
       })
     object["worst_gradient"] = ["name": .text(worst.name), "error": .number(worst.error)]
     object["gradients_right"] = .flag(worst.error <= GradientCheck.tolerance)
+    return object
+  }
+
+  private static func object(_ memory: MemoryEstimate) -> JSONObject {
+    var object = JSONObject()
+    for part in MemoryEstimate.Part.allCases { object[part.rawValue] = .integer(memory[part]) }
+    object["all"] = .integer(memory.bytes)
     return object
   }
 }

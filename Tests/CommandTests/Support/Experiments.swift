@@ -1,3 +1,5 @@
+import Foundation
+
 /// Small configurations that have everything in them that could depend on who computes what.
 enum Experiments {
   /// Dropout, clipping, accumulation, a last batch of two samples for four shards, validation.
@@ -54,6 +56,17 @@ enum Experiments {
 
     """
 
+  /// Cells over time and a normalisation of every sample, on the same text.
+  static let recurrent = """
+    name: recurrent
+    seed: 4
+    model: {layers: [{embedding: 8}, {recurrent: {hidden: 9, cell: lstm}}, layer-norm, {dropout: 0.1}, {linear: 18}]}
+    data: {format: text, path: text.txt, context: 10}
+    training: {steps: 6, batch: 21, shards: 8, clip: 1}
+    optimizer: {name: rmsprop, learning-rate: 1e-3}
+
+    """
+
   /// Ends early: the learning rate is so high that the validation set soon gets no better.
   static let earlyStop = """
     name: early
@@ -70,13 +83,14 @@ enum Experiments {
     let tool = try CommandLineTool()
     for (name, text) in all { try tool.write(text, to: "\(name).yaml") }
     try GeneratedData.writeIDX(tool)
+    try GeneratedData.writeIDX(tool, to: "garments", size: 28, classes: 10)
     try GeneratedData.writeCIFAR(tool)
     try tool.write(GeneratedData.text(), to: "text.txt")
     return tool
   }
 
   static let all = [
-    "mlp": mlp, "cnn": cnn, "photographs": photographs, "gpt": gpt, "early": earlyStop,
+    "mlp": mlp, "cnn": cnn, "photographs": photographs, "gpt": gpt, "recurrent": recurrent, "early": earlyStop,
     "digits": CommandLineTool.digits,
   ]
 }
@@ -84,4 +98,27 @@ enum Experiments {
 extension CommandResult {
   /// The digest of the parameters; empty when there is none.
   var digest: String { json["parameters_digest"] as? String ?? "" }
+}
+
+extension CommandLineTool {
+  /// Losses and accuracies of all steps and evaluations of a run, in order.
+  func history(_ run: String) throws -> [[String]] {
+    try text("\(run)/metrics.jsonl").split(separator: "\n").map { line in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+      return ["step", "set", "loss", "accuracy"].map { object[$0].map { "\($0)" } ?? "" }
+    }
+  }
+
+  /// Takes a finished run back to a checkpoint: the later ones and the result are removed.
+  func rewind(_ run: String, to step: Int) throws {
+    let files = FileManager.default
+    for name in try files.contentsOfDirectory(atPath: path("\(run)/checkpoints")) {
+      let number = name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) ?? 0 : Int.max
+      if number > step { try files.removeItem(atPath: path("\(run)/checkpoints/\(name)")) }
+    }
+    guard exists("\(run)/checkpoints/step-\(step)") else {
+      throw Missing(description: "\(run) has no checkpoint of step \(step)")
+    }
+    try files.removeItem(atPath: path("\(run)/result.json"))
+  }
 }

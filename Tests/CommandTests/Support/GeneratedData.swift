@@ -30,10 +30,12 @@ enum GeneratedData {
     return (idx([count, size, size], pixels), idx([count], labels))
   }
 
-  /// A folder of the MNIST family with 203 training and 50 test images of 8×8, five classes.
-  static func writeIDX(_ tool: CommandLineTool, to folder: String = "images", seed: UInt64 = 1) throws {
-    let training = images(203, size: 8, classes: 5, seed: seed)
-    let test = images(50, size: 8, classes: 5, seed: seed + 1)
+  /// A folder of the MNIST family with 203 training and 50 test images: 8×8, five classes.
+  static func writeIDX(
+    _ tool: CommandLineTool, to folder: String = "images", size: Int = 8, classes: Int = 5, seed: UInt64 = 1
+  ) throws {
+    let training = images(203, size: size, classes: classes, seed: seed)
+    let test = images(50, size: size, classes: classes, seed: seed + 1)
     try tool.write(training.images, to: "\(folder)/train-images-idx3-ubyte")
     try tool.write(training.labels, to: "\(folder)/train-labels-idx1-ubyte")
     try tool.write(test.images, to: "\(folder)/t10k-images-idx3-ubyte")
