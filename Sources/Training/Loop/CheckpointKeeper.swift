@@ -134,17 +134,28 @@ final class CheckpointKeeper {
       configuration: prepared.resolved)
     let partial = folder.checkpoints.partial(progress.step, token: folder.token)
     let (rank, checkpoints, snapshot) = (communicator.rank, folder.checkpoints, snapshot)
-    let task = try BackgroundTask { () -> Result<CheckpointShare, CheckpointError> in
+    func write() throws(CheckpointError) -> CheckpointShare {
       defer { withExtendedLifetime((snapshot, theirs.room)) {} }
-      do throws(CheckpointError) {
-        guard !isBlind else { return .success(CheckpointShare.empty) }
-        try checkpoints.make(partial)
-        return .success(
-          try CheckpointShare.write(
-            copy.parts + theirs.parts, model: copy.model, file: rank, of: head, to: partial, checkpoints.faults))
-      } catch { return .failure(error) }
+      guard !isBlind else { return CheckpointShare.empty }
+      try checkpoints.make(partial)
+      return try CheckpointShare.write(
+        copy.parts + theirs.parts, model: copy.model, file: rank, of: head, to: partial, checkpoints.faults)
     }
-    phase = .writing(head, isBest: isBest, task)
+    guard communicator.size == 1 else {
+      phase = .writing(head, isBest: isBest, try BackgroundTask { Result(catching: write) })
+      return
+    }
+    // Alone, there is nobody to wait for.
+    phase = .committing(
+      try BackgroundTask {
+        do throws(CheckpointError) {
+          try checkpoints.commit(head, [try write()], partial: partial, isBest: isBest)
+          return nil
+        } catch {
+          Files.remove(partial)
+          return error
+        }
+      })
   }
 
   private func stall(since start: Double) {

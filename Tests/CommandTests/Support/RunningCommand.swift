@@ -52,9 +52,6 @@ final class RunningCommand {
   /// Whether it has not ended yet.
   var isRunning: Bool { process.isRunning }
 
-  /// The process that runs it, with a limit of time.
-  var identifier: pid_t { process.processIdentifier }
-
   /// Sends it a signal.
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
