@@ -47,17 +47,21 @@ struct FaultTests {
     return result.digest
   }
 
-  /// Steps that have a checkpoint, ascending; what is half-written counts as step 0.
+  /// Steps that have a checkpoint, ascending.
   private func checkpoints(_ tool: CommandLineTool) throws -> [Int] {
-    try FileManager.default.contentsOfDirectory(atPath: tool.path("run/checkpoints")).filter { $0.hasPrefix("step-") }
-      .map { Int($0.dropFirst(5)) ?? 0 }.sorted()
+    try FileManager.default.contentsOfDirectory(atPath: tool.path("run/checkpoints")).compactMap { name in
+      name.hasPrefix("step-") ? Int(name.dropFirst(5)) : nil
+    }.sorted()
   }
 
-  /// Expects that the last whole checkpoint is that of a step, and that the run goes on from it.
+  /// Expects that the last checkpoint begun is that of a step, which the fault may have met before it was whole, that all
+  /// before it are there, and that the run goes on.
   private func expectResumable(
     _ tool: CommandLineTool, _ faults: String, after step: Int, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    #expect(try checkpoints(tool) == Array(stride(from: 2, through: step, by: 2)), sourceLocation: sourceLocation)
+    let begun = Array(stride(from: 2, through: step, by: 2))
+    let found = try checkpoints(tool)
+    #expect(found == begun || found == begun.dropLast(), "\(found)", sourceLocation: sourceLocation)
     #expect(!tool.exists("run/result.json"), sourceLocation: sourceLocation)
     let resumed = try resume(tool, faults)
     resumed.expectSuccess(sourceLocation: sourceLocation)
@@ -145,19 +149,12 @@ struct FaultTests {
 
   // MARK: - Numbers
 
-  @Test("a wrong bit changes the result, the same way on threads and on processes")
-  func corrupt() throws {
-    var digests: Set<String> = []
-    for runtime in Runtime.several {
-      let tool = try folder()
-      let result = try train(tool, runtime, "[{corrupt: {rank: 1, step: 5}}]")
-      result.expectSuccess()
-      #expect(try result.digest != undisturbed(tool))
-      digests.insert(result.digest)
-    }
-    #expect(digests.count == 1)
+  @Test("a wrong bit is noticed before it is kept, and the run goes on without it", arguments: Runtime.several)
+  func corrupt(runtime: Runtime) throws {
     let tool = try folder()
-    #expect(try !digests.contains(train(tool, .threads, "[{corrupt: {rank: 1, step: 5, bit: 21}}]").digest))
+    let faults = "[{corrupt: {rank: 1, step: 5}}]"
+    try train(tool, runtime, faults).expectFailure(7, "step 6", "parameters")
+    try expectResumable(tool, faults, after: 4)
   }
 
   @Test("a gradient that is no number ends training on all ranks alike", arguments: Runtime.allCases)

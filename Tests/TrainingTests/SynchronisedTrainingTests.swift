@@ -130,9 +130,9 @@ struct SynchronisedTrainingTests {
       let all = try MemoryEstimate.all(try PreparedExperiment(try Experiment(node)), ranks: ranks)
       return all.map { $0[.activations] }.max() ?? 0
     }
-    let shard = try estimate([], ranks: 5)
-    #expect(try estimate([], ranks: 1) == 5 * shard)
-    #expect(try estimate([], ranks: 2) == 3 * shard)
-    #expect(try estimate(Self.apart, ranks: 1) < 2 * shard)
+    // Of a rank with one, three and all five shards; the largest chunk of an evaluation shares the memory of one.
+    let (one, three, five) = (try estimate([], ranks: 5), try estimate([], ranks: 2), try estimate([], ranks: 1))
+    #expect(three > one && five - one == 2 * (three - one))
+    #expect(try estimate(Self.apart, ranks: 1) < 2 * one)
   }
 }

@@ -93,6 +93,6 @@ public struct CheckpointPiece: Codable, Sendable, Hashable {
       guard extent >= 0, !overflow, product < 1 << 48 else { return false }
       whole = product
     }
-    return first >= 0 && count > 0 && first <= whole && count <= whole - first
+    return first >= 0 && count >= 0 && first <= whole && count <= whole - first
   }
 }

@@ -27,6 +27,8 @@ public struct CheckpointState: Sendable {
     }
     for piece in manifest.pieces ?? CheckpointState.earlierPieces(files) {
       guard piece.isSound else { throw damaged("piece \(piece.tensor) cannot be") }
+      // Nothing was remembered: the first format said so.
+      if piece.count == 0 { continue }
       guard let entry = files[piece.file]?.tensors[piece.tensor], entry.type == .float32,
         entry.shape.dimensions == (piece.isWhole ? piece.shape : [piece.count])
       else { throw damaged("\(piece.file) lacks \(piece.tensor)") }

@@ -130,8 +130,9 @@ public struct CheckpointOptions: Sendable {
   public let keep: Int
 
   init(_ options: inout Options) throws(ConfigurationError) {
-    every = try options.optionalQuantity(
-      "every", in: ["epoch", "step"], "how often a checkpoint is written, beside the one at the end")
+    every = try options.quantityOrNever(
+      "every", in: ["epoch", "step"], default: Quantity(1, "epoch"),
+      "how often a checkpoint is written in the background, beside the one at the end")
     keep = try options.integer(
       "keep", default: 3, in: 1...1 << 20, "newest checkpoints that are kept; the best one stays")
   }

@@ -56,10 +56,10 @@ package struct CheckpointShares {
 }
 
 extension ModelTrainer {
-  /// What is remembered beside the model, as far as this rank holds it.
+  /// What is remembered beside the model, as far as this rank holds it, without what is empty.
   var parts: [CheckpointPart] {
     optimizerStates.flatMap { $0.parts(store.layout) }
-      + memory.map {
+      + memory.filter { $0.storage.count > 0 }.map {
         CheckpointPart(name: "strategy/\($0.key)", shape: [$0.storage.count], floats: $0.storage.base)
       }
   }

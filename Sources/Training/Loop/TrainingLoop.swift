@@ -179,12 +179,12 @@ public final class TrainingLoop {
       observe { $0.ended() }
       return summary
     } catch {
-      let error = RunError(error)
-      // What all ranks end with leaves the checkpoint under way whole.
-      if error.code == .diverged { try? keeper.settle() }
+      // What all ranks end with together leaves the checkpoint under way whole.
+      let isShared = (error as? RunError).map { ![.peerLost, .internalError].contains($0.code) } ?? false
+      if isShared { try? keeper.settle() }
       // A rank that leaves on demand leaves in the midst of exchanges: others may still copy from its memory.
       if faults?.communicator.sharesProcess == true { _ = Unmanaged.passRetained(self) }
-      throw error
+      throw RunError(error)
     }
   }
 

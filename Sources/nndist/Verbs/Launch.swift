@@ -121,7 +121,7 @@ enum Launch: Verb {
     }
     let experiment = try ConfigurationLoading.load(words.positional[0], words)
     if restarts > 0, experiment.checkpoint.every == nil {
-      Output.errorText("nndist launch: checkpoint.every is not set: when a rank is lost, all work is done again\n")
+      Output.errorText("nndist launch: checkpoint.every is never: when a rank is lost, all work is done again\n")
     }
     if let path = words.value(.run) { return (path, []) }
     let path = try RunDirectory.reserve(name: experiment.name)

@@ -40,6 +40,7 @@ struct Trial: Sendable, CustomTestStringConvertible {
     Trial("mlp", "training.shards=7", "training.accumulate=1"),
     Trial("cnn", "training.shards=8", "training.accumulate=2"),
     Trial("photographs", "training.shards=8"),
+    Trial("photographs", "training.shards=8", "model.synchronised=true"),
     Trial("gpt", "training.shards=8"),
     Trial("recurrent"),
   ]
