@@ -152,7 +152,7 @@ struct VerifyTests {
     try tool.run("train", "cnn.yaml", "--run", "run", "--quiet").expectSuccess()
     let images = try tool.data("images/train-images-idx3-ubyte")
     var changed = images
-    changed[1000] ^= 1
+    for index in 1000..<1100 { changed[index] ^= 1 }
     try tool.write(changed, to: "images/train-images-idx3-ubyte")
     let result = try verify(tool)
     #expect(result.status == 7 && result.errors.contains("start 1 had other data"), "\(result.errors)")
