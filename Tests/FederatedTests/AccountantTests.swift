@@ -25,14 +25,19 @@ struct AccountantTests {
     #expect(abs(tight.delta(epsilon: tight.epsilon(delta: 1e-5, rounds: rounds), rounds: rounds) - 1e-5) < 1e-10)
   }
 
-  @Test("δ of the reference", arguments: [(1.0, 3.0.squareRoot(), 3, 0.126937), (0.2, 0.5, 3, 0.155933), (0.2, 0.5, 1, 0.0578404)])
+  @Test(
+    "δ of the reference",
+    arguments: [(1.0, 3.0.squareRoot(), 3, 0.126937), (0.2, 0.5, 3, 0.155933), (0.2, 0.5, 1, 0.0578404)]
+      as [(Double, Double, Int, Double)])
   func delta(_ rate: Double, _ z: Double, _ rounds: Int, _ delta: Double) {
     // The last by quadrature in mpmath.
     #expect(abs(PLDAccountant(rate: rate, noiseMultiplier: z).delta(epsilon: 1, rounds: rounds) - delta) < 6e-7)
     #expect(rdp(rate, z, rounds).delta(epsilon: 1) >= delta)
   }
 
-  @Test("Rounds of the whole population are one round of less noise: never below its closed form", arguments: [1, 2, 10, 1000])
+  @Test(
+    "Rounds of the whole population are one round of less noise: never below its closed form",
+    arguments: [1, 2, 10, 1000])
   func closedForm(_ rounds: Int) {
     let z = 4.0
     let mu = Double(rounds).squareRoot() / z
@@ -41,16 +46,18 @@ struct AccountantTests {
     for epsilon in [0.0, 0.3, 1, 3, 8] {
       let exact = share(mu / 2 - epsilon / mu) - exp(epsilon) * share(-mu / 2 - epsilon / mu)
       let delta = accountant.delta(epsilon: epsilon, rounds: rounds)
-      #expect(delta >= exact - 1e-13 && delta < exact + 1e-6 * max(exact, 1e-4))
+      // Roundoff of the transforms grows with the rounds.
+      #expect(delta >= exact - 1e-14 * Double(rounds + 10), "short by \(exact - delta) at ε \(epsilon)")
+      #expect(delta < exact + 1e-6 * max(exact, 1e-4))
     }
   }
 
   @Test(
     "Rényi divergence of a subsampled round: quadrature in mpmath, 40 digits",
     arguments: [
-      (0.01, 1.0, 7.8, 0.0008475661386), (0.01, 1, 1.5, 0.0001272537433), (0.01, 1, 8, 0.0008936439076),
+      (0.01, 1, 7.8, 0.0008475661386), (0.01, 1, 1.5, 0.0001272537433), (0.01, 1, 8, 0.0008936439076),
       (256 / 60000, 1.1, 8.1, 9.965972762e-5), (0.2, 0.5, 2.5, 2.348199191), (0.5, 2, 20, 1.779658884),
-    ])
+    ] as [(Double, Double, Double, Double)])
   func divergence(_ rate: Double, _ z: Double, _ order: Double, _ expected: Double) throws {
     let index = try #require(RDPAccountant.orders.firstIndex(of: order))
     let divergence = rdp(rate, z, 1).divergences[index]
@@ -74,7 +81,8 @@ struct AccountantTests {
     #expect(RDPAccountant(divergences: parts.divergences).epsilon(delta: 1e-6) == parts.epsilon(delta: 1e-6))
   }
 
-  @Test("Every order is finite for rates and noise of practice", arguments: [1e-5, 0.001, 0.1, 0.9, 1], [0.3, 1, 10, 100])
+  @Test(
+    "Every order is finite for rates and noise of practice", arguments: [1e-5, 0.001, 0.1, 0.9, 1], [0.3, 1, 10, 100])
   func finite(_ rate: Double, _ z: Double) {
     let divergences = rdp(rate, z, 1).divergences
     #expect(divergences.allSatisfy { $0.isFinite && $0 >= 0 })
@@ -92,8 +100,8 @@ struct AccountantTests {
     #expect(epsilon(0) == 0)
     #expect(epsilon(10) > rdp(0.01, 4, 100).epsilon(delta: 1e-5))
     #expect(epsilon(10) < epsilon(100) && epsilon(100) <= epsilon(1000))
-    // Theorem 9 literally, in mpmath with 40 digits: FIXEDNOTE
-    #expect(abs(epsilon(10) - FIXED10) < 1e-6)
+    // Theorem 9 literally, in mpmath with 40 digits.
+    #expect(abs(epsilon(10) - 0.477423094524) < 1e-6)
     // All clients: a Gaussian of sensitivity 2C.
     #expect(abs(epsilon(1000) - rdp(1, 2, 100).epsilon(delta: 1e-5)) < 1e-9)
   }

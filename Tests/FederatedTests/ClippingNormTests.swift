@@ -73,7 +73,9 @@ struct ClippingNormTests {
     #expect(norm.adaptation?.countDeviation == 5)
     #expect(abs(norm.updateMultiplier - 1.005037815259212) < 1e-12)  // (1 − 1/100)^(−½)
     #expect(abs(norm.meanDeviation - 0.1 * 1.005037815259212 / 100) < 1e-15)
-    let error = #expect(throws: ConfigurationError.self) { try ClippingNorm(noiseMultiplier: 1, cohort: 10) }
+    let error = #expect(throws: ConfigurationError.self) {
+      _ = try ClippingNorm(noiseMultiplier: 1, cohort: 10)
+    }
     #expect(error?.message.contains("raise the cohort") == true)
   }
 }

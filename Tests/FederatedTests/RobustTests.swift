@@ -15,7 +15,7 @@ struct RobustTests {
     let rule = Self.rules[rule]
     let cohort = Cohort(clients: 13, count: count)
     let expected = cohort.combined(by: rule)
-    #expect(expected.allSatisfy(\.isFinite))
+    #expect(expected.allSatisfy { $0.isFinite })
     let scratch = RobustScratch()
     _ = Cohort(clients: 17, count: count + 5, seed: 4).combined(by: rule, workers: .backwards(2), scratch: scratch)
     for workers in 1...5 {
@@ -33,7 +33,9 @@ struct RobustTests {
     }
   }
 
-  @Test("The trimmed mean drops ⌊βm⌋ at each end", arguments: [(5, 0.2, 1), (10, 0.29, 2), (100, 0.29, 29), (9, 0.0, 0), (4, 0.2, 0)])
+  @Test(
+    "The trimmed mean drops ⌊βm⌋ at each end",
+    arguments: [(5, 0.2, 1), (10, 0.29, 2), (100, 0.29, 29), (9, 0, 0), (4, 0.2, 0)] as [(Int, Double, Int)])
   func trimmed(_ clients: Int, _ share: Double, _ dropped: Int) {
     let cohort = Cohort(clients: clients, count: 70)
     let result = cohort.combined(by: TrimmedMean(share: share))
@@ -43,7 +45,9 @@ struct RobustTests {
     }
   }
 
-  @Test("Trimming nothing, and Multi-Krum of all, is the weighted mean of equal clients: to the bit", arguments: [1, 60, 601])
+  @Test(
+    "Trimming nothing, and Multi-Krum of all, is the weighted mean of equal clients: to the bit",
+    arguments: [1, 60, 601])
   func reductions(_ weight: Int) {
     var cohort = Cohort(clients: 11, count: 500)
     cohort.weights = Array(repeating: weight, count: 11)
@@ -64,14 +68,17 @@ struct RobustTests {
     return field.indices.sorted { (scores[$0], $0) < (scores[$1], $1) }.map { field[$0] }
   }
 
-  @Test("Krum takes the update with the nearest neighbours, Multi-Krum the mean of the best", arguments: [(5, 1), (9, 3), (20, 4)])
+  @Test(
+    "Krum takes the update with the nearest neighbours, Multi-Krum the mean of the best",
+    arguments: [(5, 1), (9, 3), (20, 4)])
   func krum(_ clients: Int, _ attackers: Int) {
     let cohort = Cohort(clients: clients, count: 300)
     let order = krum(cohort.updates, among: Array(0..<clients), neighbours: clients - attackers - 2)
     #expect(cohort.combined(by: Krum(attackers: attackers)) == cohort.updates[order[0]])
     let best = Cohort(order.prefix(clients - attackers).map { cohort.updates[$0] })
     #expect(
-      cohort.combined(by: MultiKrum(attackers: attackers)) == best.mean(weights: Array(repeating: 1, count: best.updates.count)))
+      cohort.combined(by: MultiKrum(attackers: attackers))
+        == best.mean(weights: Array(repeating: 1, count: best.updates.count)))
   }
 
   @Test("Bulyan is repeated Krum, then what is nearest the median", arguments: [(7, 1), (11, 2), (19, 3)])
@@ -128,7 +135,8 @@ struct RobustTests {
   func catalog() throws {
     for kind in RobustRuleCatalog.all {
       var options = Options(
-        try Node.parse(kind.name.contains("krum") || kind.name == "bulyan" ? "{attackers: 1}" : "{}", file: "rule.yaml"))
+        try Node.parse(kind.name.contains("krum") || kind.name == "bulyan" ? "{attackers: 1}" : "{}", file: "rule.yaml")
+      )
       let rule = try kind.make(&options)
       try options.finish()
       #expect(type(of: rule).kind.name == kind.name)

@@ -10,7 +10,9 @@ struct VoteSumTests {
     return bits
   }
 
-  @Test("Counts, means and majorities of any number of ballots, merged in any grouping", arguments: [1, 8, 100, 1001], [1, 2, 7])
+  @Test(
+    "Counts, means and majorities of any number of ballots, merged in any grouping", arguments: [1, 8, 100, 1001],
+    [1, 2, 7])
   func counting(_ count: Int, _ voters: Int) {
     let cohort = Cohort(clients: voters, count: count)
     let (left, right) = (VoteSum(count: count), VoteSum(count: count))

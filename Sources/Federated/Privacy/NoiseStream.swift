@@ -3,4 +3,5 @@ enum NoiseStream {
   static let update = UInt64(1) << 62
   static let count = update + 1
   static let attack = update + 2
+  static let pruning = update + 3
 }

@@ -6,7 +6,8 @@ public enum Attack {
   public static func addGaussian(
     to update: UnsafeMutableBufferPointer<Float>, deviation: Float, seed: UInt64, round: Int, client: Int
   ) {
-    var random = RandomStream(seed: seed, .noise, epoch: UInt64(round), sample: UInt64(client), layer: NoiseStream.attack)
+    var random = RandomStream(
+      seed: seed, .noise, epoch: UInt64(round), sample: UInt64(client), layer: NoiseStream.attack)
     for i in update.indices { update[i] += deviation * random.normal() }
   }
 

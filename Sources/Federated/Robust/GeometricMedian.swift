@@ -18,7 +18,9 @@ public struct GeometricMedian: RobustRule {
   }
 
   /// Its name and options.
-  public static let kind = RobustRuleKind("geometric-median", "The point with the least sum of distances to the updates.") {
+  public static let kind = RobustRuleKind(
+    "geometric-median", "The point with the least sum of distances to the updates."
+  ) {
     (options) throws(ConfigurationError) in
     GeometricMedian(steps: try options.integer("steps", default: 4, in: 1...10_000, "Weiszfeld steps at most"))
   }
@@ -95,7 +97,9 @@ public struct GeometricMedian: RobustRule {
   }
 
   @inline(never)
-  private static func squaredDistance(_ x: UnsafePointer<Float>, _ centre: UnsafePointer<Double>, _ count: Int) -> Double {
+  private static func squaredDistance(_ x: UnsafePointer<Float>, _ centre: UnsafePointer<Double>, _ count: Int)
+    -> Double
+  {
     let (left, right) = (UnsafeRawPointer(x), UnsafeRawPointer(centre))
     var sums = SIMD8<Double>.zero
     var i = 0

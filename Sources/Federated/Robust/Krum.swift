@@ -52,12 +52,14 @@ public struct MultiKrum: RobustRule {
   }
 
   /// Its name and options.
-  public static let kind = RobustRuleKind("multi-krum", "The mean of the updates that are nearest to their neighbours.") {
+  public static let kind = RobustRuleKind("multi-krum", "The mean of the updates that are nearest to their neighbours.")
+  {
     (options) throws(ConfigurationError) in
     MultiKrum(
       attackers: try Krum.attackers(&options),
       selected: try options.optionalInteger(
-        "selected", in: 1...1 << 20, unit: "clients", "updates that are averaged; the cohort less the attackers if absent"))
+        "selected", in: 1...1 << 20, unit: "clients",
+        "updates that are averaged; the cohort less the attackers if absent"))
   }
 
   /// m ≥ 2f + 3, and no more selected than there are.

@@ -13,7 +13,8 @@ public struct UpdateSet: @unchecked Sendable {
 
   /// Updates of `count` scalars each, at least one.
   public init(_ updates: [UnsafePointer<Float>], weights: [Int], count: Int) {
-    precondition(!updates.isEmpty && updates.count == weights.count, "\(updates.count) updates, \(weights.count) weights")
+    precondition(
+      !updates.isEmpty && updates.count == weights.count, "\(updates.count) updates, \(weights.count) weights")
     precondition(weights.allSatisfy { $0 >= 1 }, "an update of no samples")
     self.updates = updates
     self.weights = weights
