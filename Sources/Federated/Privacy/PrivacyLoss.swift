@@ -12,11 +12,12 @@ struct PrivacyLoss: Sendable {
   /// Deviations beyond which a normal number is cut: 10⁻¹⁹ of its mass.
   private static let reach = 9.0
 
+  /// What rounding took from the masses counts as infinite too, so that it is never for the better.
   init(interval: Double, first: Int, masses: [Double], infinite: Double) {
     self.interval = interval
     self.first = first
     self.masses = masses
-    self.infinite = infinite
+    self.infinite = max(infinite, 1 - masses.reduce(0, +))
   }
 
   /// ln(upper / lower) where x is drawn from upper: `removes` has the mixture (1 − q) N(0, z²) + q N(1, z²) above N(0, z²),

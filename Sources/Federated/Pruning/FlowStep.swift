@@ -61,34 +61,41 @@ enum FlowStep {
     }
   }
 
+  /// Numbers that leave.
+  var outputCount: Int {
+    switch self {
+    case .weighted(_, _, let grid, _, let outputs, _): grid.outputPixels * outputs
+    case .maxPool(let grid, let channels), .averagePool(let grid, let channels, _): grid.outputPixels * channels
+    case .flatten, .normalise: inputCount
+    }
+  }
+
+  /// Replaces y.  Weights lie as ``transposed`` says.
   func forward(
-    _ x: [Double], _ parameters: [Double], _ states: UnsafePointer<Float>, into y: inout [Double]
+    _ x: UnsafePointer<Double>, _ parameters: UnsafePointer<Double>, _ states: UnsafePointer<Float>,
+    into y: UnsafeMutablePointer<Double>
   ) {
+    y.update(repeating: 0, count: outputCount)
     switch self {
     case .weighted(let weight, let bias, let grid, let inputs, let outputs, let groups):
       let (groupInputs, groupOutputs) = (inputs / groups, outputs / groups)
-      for place in 0..<grid.outputPixels * outputs {
-        y[place] = bias.map { parameters[$0.lowerBound + place % outputs] } ?? 0
+      if let bias {
+        for place in 0..<outputCount { y[place] = parameters[bias.lowerBound + place % outputs] }
       }
       grid.forEach { output, input, tap in
+        let (row, rows) = (y + output * outputs, parameters + weight.lowerBound + tap * outputs * groupInputs)
         for o in 0..<outputs {
-          let row = weight.lowerBound + o * groupInputs * grid.taps + tap
-          let first = input * inputs + o / groupOutputs * groupInputs
-          var sum = 0.0
-          for i in 0..<groupInputs { sum += x[first + i] * parameters[row + i * grid.taps] }
-          y[output * outputs + o] += sum
+          row[o] += FlowStep.dot(
+            x + input * inputs + o / groupOutputs * groupInputs, rows + o * groupInputs, groupInputs)
         }
       }
     case .maxPool(let grid, let channels):
-      for place in y.indices { y[place] = 0 }
       grid.forEach { output, input, _ in
         for c in 0..<channels { y[output * channels + c] = max(y[output * channels + c], x[input * channels + c]) }
       }
     case .averagePool(let grid, let channels, let countsPadding):
-      for place in y.indices { y[place] = 0 }
       grid.forEach { output, input, _ in
-        let share = grid.share(output, countsPadding)
-        for c in 0..<channels { y[output * channels + c] += share * x[input * channels + c] }
+        FlowStep.add(x + input * channels, grid.share(output, countsPadding), to: y + output * channels, channels)
       }
     case .flatten(let pixels, let channels):
       for pixel in 0..<pixels { for c in 0..<channels { y[c * pixels + pixel] = x[pixel * channels + c] } }
@@ -102,38 +109,35 @@ enum FlowStep {
 
   /// dx replaced, the derivatives of prunable weights added.
   func backward(
-    _ x: [Double], _ parameters: [Double], _ states: UnsafePointer<Float>, _ dy: [Double], input dx: inout [Double],
-    weights: inout [Double]
+    _ x: UnsafePointer<Double>, _ parameters: UnsafePointer<Double>, _ states: UnsafePointer<Float>,
+    _ dy: UnsafePointer<Double>, input dx: UnsafeMutablePointer<Double>, weights: UnsafeMutablePointer<Double>
   ) {
-    for place in dx.indices { dx[place] = 0 }
+    dx.update(repeating: 0, count: inputCount)
     switch self {
     case .weighted(let weight, _, let grid, let inputs, let outputs, let groups):
       let (groupInputs, groupOutputs) = (inputs / groups, outputs / groups)
       grid.forEach { output, input, tap in
         for o in 0..<outputs {
-          let row = weight.lowerBound + o * groupInputs * grid.taps + tap
+          let row = weight.lowerBound + (tap * outputs + o) * groupInputs
           let first = input * inputs + o / groupOutputs * groupInputs
           let gradient = dy[output * outputs + o]
-          for i in 0..<groupInputs {
-            dx[first + i] += gradient * parameters[row + i * grid.taps]
-            weights[row + i * grid.taps] += gradient * x[first + i]
-          }
+          FlowStep.add(parameters + row, gradient, to: dx + first, groupInputs)
+          FlowStep.add(x + first, gradient, to: weights + row, groupInputs)
         }
       }
     case .maxPool(let grid, let channels):
       // The first of equal ones takes all, as in training.
-      var best = [Int](repeating: -1, count: dy.count)
+      var best = [Int](repeating: -1, count: outputCount)
       grid.forEach { output, input, _ in
         for c in 0..<channels {
           let (place, candidate) = (output * channels + c, input * channels + c)
           if best[place] < 0 || x[candidate] > x[best[place]] { best[place] = candidate }
         }
       }
-      for place in dy.indices where best[place] >= 0 { dx[best[place]] += dy[place] }
+      for place in best.indices where best[place] >= 0 { dx[best[place]] += dy[place] }
     case .averagePool(let grid, let channels, let countsPadding):
       grid.forEach { output, input, _ in
-        let share = grid.share(output, countsPadding)
-        for c in 0..<channels { dx[input * channels + c] += share * dy[output * channels + c] }
+        FlowStep.add(dy + output * channels, grid.share(output, countsPadding), to: dx + input * channels, channels)
       }
     case .flatten(let pixels, let channels):
       for pixel in 0..<pixels { for c in 0..<channels { dx[pixel * channels + c] = dy[c * pixels + pixel] } }
@@ -145,8 +149,47 @@ enum FlowStep {
     }
   }
 
+  /// The weights of a convolution, `[rows, taps]` in the store, lie tap by tap here: then the inputs of a tap are neighbours.
+  var transposed: (range: Range<Int>, rows: Int, taps: Int)? {
+    guard case .weighted(let weight, _, let grid, _, _, _) = self, grid.taps > 1 else { return nil }
+    return (weight, weight.count / grid.taps, grid.taps)
+  }
+
+  @inline(never)
+  private static func dot(_ x: UnsafePointer<Double>, _ y: UnsafePointer<Double>, _ count: Int) -> Double {
+    let (left, right) = (UnsafeRawPointer(x), UnsafeRawPointer(y))
+    var sums = SIMD8<Double>.zero
+    var i = 0
+    while i &+ 8 <= count {
+      sums +=
+        left.loadUnaligned(fromByteOffset: i &* 8, as: SIMD8<Double>.self)
+        * right.loadUnaligned(fromByteOffset: i &* 8, as: SIMD8<Double>.self)
+      i &+= 8
+    }
+    var total = sums.sum()
+    while i < count {
+      total += x[i] * y[i]
+      i &+= 1
+    }
+    return total
+  }
+
+  /// y ← y + factor · x.
+  @inline(never)
+  private static func add(
+    _ x: UnsafePointer<Double>, _ factor: Double, to y: UnsafeMutablePointer<Double>, _ count: Int
+  ) {
+    var i = 0
+    while i < count {
+      y[i] += factor * x[i]
+      i &+= 1
+    }
+  }
+
   /// What batch normalisation multiplies a channel with.
-  private func scale(_ channel: Int, _ parameters: [Double], _ states: UnsafePointer<Float>) -> Double {
+  private func scale(
+    _ channel: Int, _ parameters: UnsafePointer<Double>, _ states: UnsafePointer<Float>
+  ) -> Double {
     guard case .normalise(let weight, _, let variance, let epsilon, _, _) = self else { return 1 }
     let gain = weight.map { parameters[$0.lowerBound + channel] } ?? 1
     return gain / (abs(Double(states[variance.lowerBound + channel])) + epsilon).squareRoot()

@@ -16,9 +16,9 @@ public final class SynapticFlow {
   /// The input and the output of each step.
   private var activations: [[Double]]
   private var gradients: [[Double]]
-  /// |θ| of what is kept.
-  private var magnitudes: [Double]
-  private var derivatives: [Double]
+  /// |θ| of what is kept, and ∂R/∂|θ|.
+  private let magnitudes: UnsafeMutablePointer<Double>
+  private let derivatives: UnsafeMutablePointer<Double>
 
   /// Throws, naming the layer, for a network that is no chain.
   public init(_ model: Model) throws(ConfigurationError) {
@@ -34,8 +34,15 @@ public final class SynapticFlow {
     let sizes = steps.map(\.inputCount) + [shape.count]
     activations = sizes.map { [Double](repeating: 1, count: $0) }
     gradients = sizes.map { [Double](repeating: 1, count: $0) }
-    magnitudes = [Double](repeating: 0, count: layout.parameterCount)
-    derivatives = magnitudes
+    magnitudes = .allocate(capacity: layout.parameterCount)
+    derivatives = .allocate(capacity: layout.parameterCount)
+    magnitudes.initialize(repeating: 0, count: layout.parameterCount)
+    derivatives.initialize(repeating: 0, count: layout.parameterCount)
+  }
+
+  deinit {
+    magnitudes.deallocate()
+    derivatives.deallocate()
   }
 
   /// Writes the scores of all parameters (0 for those never pruned) under a mask; returns R.
@@ -44,21 +51,32 @@ public final class SynapticFlow {
     _ store: ParameterStore, _ mask: PruningMask, into scores: UnsafeMutablePointer<Double>
   ) -> Double {
     precondition(store.layout.parameterCount == layout.parameterCount, "the store of another model")
-    for i in magnitudes.indices {
-      magnitudes[i] = mask[i] ? Double(abs(store.parameters.base[i])) : 0
-      derivatives[i] = 0
-    }
+    let (count, parameters) = (layout.parameterCount, store.parameters.base)
+    let (magnitudes, derivatives) = (magnitudes, derivatives)
+    for i in 0..<count { magnitudes[i] = mask[i] ? Double(abs(parameters[i])) : 0 }
+    derivatives.update(repeating: 0, count: count)
+    forEachMoved { place, index in magnitudes[place] = mask[index] ? Double(abs(parameters[index])) : 0 }
     for (index, step) in steps.enumerated() {
       step.forward(activations[index], magnitudes, store.states.base, into: &activations[index + 1])
     }
     for index in steps.indices.reversed() {
       steps[index].backward(
         activations[index], magnitudes, store.states.base, gradients[index + 1], input: &gradients[index],
-        weights: &derivatives)
+        weights: derivatives)
     }
-    for i in magnitudes.indices { scores[i] = 0 }
+    scores.update(repeating: 0, count: count)
     for range in mask.prunable { for i in range { scores[i] = magnitudes[i] * derivatives[i] } }
+    forEachMoved { place, index in scores[index] = magnitudes[place] * derivatives[place] }
     return activations[steps.count].reduce(0, +)
+  }
+
+  /// Scalars whose place here is not their index in the store.
+  private func forEachMoved(_ body: (_ place: Int, _ index: Int) -> Void) {
+    for case .some(let (range, rows, taps)) in steps.map(\.transposed) {
+      for row in 0..<rows {
+        for tap in 0..<taps { body(range.lowerBound + tap * rows + row, range.lowerBound + row * taps + tap) }
+      }
+    }
   }
 
   /// The mask of a density after `steps` rounds of scoring and pruning; 100 is the paper's number.
