@@ -20,6 +20,7 @@ struct RobustTests {
     _ = Cohort(clients: 17, count: count + 5, seed: 4).combined(by: rule, workers: .backwards(2), scratch: scratch)
     for workers in 1...5 {
       #expect(cohort.combined(by: rule, workers: .backwards(workers), scratch: scratch) == expected)
+      #expect(cohort.combined(by: rule, workers: .threads(workers), scratch: scratch) == expected)
     }
   }
 

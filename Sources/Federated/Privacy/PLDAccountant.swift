@@ -1,5 +1,3 @@
-import Glibc
-
 /// The privacy loss distribution of rounds of the Poisson-subsampled Gaussian mechanism: the tightest (ε, δ) there is, up to
 /// its grid, and never too small (Koskela, Jälkö, Honkela, AISTATS 2020; Doroshenko, Ghazi, Kamath, Kumar, Manurangsi, PoPETs
 /// 2022, which splits each interval's mass between its ends, so that δ(ε) is met on the grid and overestimated between).

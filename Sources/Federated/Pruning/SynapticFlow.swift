@@ -9,7 +9,7 @@ import Tensors
 /// must come to the same mask.  Networks are chains of linear and convolution layers, pooling, batch normalisation, relu or elu
 /// (identities where nothing is negative), dropout and flatten; others are refused.
 /// Batch normalisation is evaluated with its running variance; its running mean, 0 at the start, is left out.
-/// Memory is allocated in `init` alone.  Cost: three passes over one sample.
+/// Cost: three passes over one sample.
 public final class SynapticFlow {
   private let layout: ParameterLayout
   private let steps: [FlowStep]

@@ -1,3 +1,4 @@
+import Dispatch
 import Federated
 import Tensors
 
@@ -59,5 +60,10 @@ extension Workers {
     Workers(count: count) { body in
       for worker in (0..<count).reversed() { body(worker) }
     }
+  }
+
+  /// Runs all pieces at once.
+  static func threads(_ count: Int) -> Workers {
+    Workers(count: count) { body in DispatchQueue.concurrentPerform(iterations: count) { body($0) } }
   }
 }
