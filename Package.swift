@@ -35,7 +35,7 @@ let package = Package(
       name: "NNDist",
       targets: [
         "Configuration", "Tensors", "Compression", "Communication", "Layers", "Datasets", "Optimizers", "Learning",
-        "Strategies", "Training", "Reporting",
+        "Strategies", "Federated", "Training", "Reporting",
       ]),
   ],
   targets: [
@@ -62,6 +62,9 @@ let package = Package(
     room("Learning", "Configuration", "Layers", "Datasets", "Communication"),
     room("Strategies", "Configuration", "Tensors", "Compression", "Optimizers", "Communication"),
     room(
+      "Federated", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Compression",
+      "Communication"),
+    room(
       "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
       "Communication", "CSodium"),
     room("Reporting", "Configuration", "Training"),
@@ -86,6 +89,7 @@ let package = Package(
     tests("DatasetsTests", "Datasets"),
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
+    tests("FederatedTests", "Federated", "Compression", "Configuration", "Layers", "Tensors"),
     tests(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
       "Strategies", "Datasets"),

@@ -10,8 +10,8 @@ public struct ConvolutionLayer: Layer {
   public let bias: Parameter?
   /// Images with `channels` channels.
   public let output: Signal
-  let window: Window
-  let groups: Int
+  package let window: Window
+  package let groups: Int
 
   /// Declares `weight`, and `bias` where wanted.  Throws where kernel, groups and input do not fit.
   public init(

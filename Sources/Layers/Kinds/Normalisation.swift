@@ -7,11 +7,11 @@ import Tensors
 public struct BatchNorm: Layer {
   /// The input's shape.
   public let output: Signal
-  let weight: Parameter?
-  let bias: Parameter?
+  package let weight: Parameter?
+  package let bias: Parameter?
   let mean: ModelState
-  let variance: ModelState
-  let epsilon: Float
+  package let variance: ModelState
+  package let epsilon: Float
   let synchronised: Bool
 
   /// Declares weight (1) and bias (0) where `affine`, running mean (0) and variance (1).

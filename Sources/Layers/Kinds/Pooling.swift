@@ -5,7 +5,7 @@ import Tensors
 public struct MaxPool: Layer {
   /// Smaller images.
   public let output: Signal
-  let window: Window
+  package let window: Window
 
   /// Throws where the window does not fit its input.
   public init(_ input: Signal, _ window: Window) throws(ConfigurationError) {
@@ -28,8 +28,8 @@ public struct MaxPool: Layer {
 public struct AveragePool: Layer {
   /// Smaller images.
   public let output: Signal
-  let window: Window
-  let countsPadding: Bool
+  package let window: Window
+  package let countsPadding: Bool
 
   /// Throws where the window does not fit its input.
   public init(
