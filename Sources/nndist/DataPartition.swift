@@ -45,8 +45,7 @@ struct DataPartition {
       "verb": "data", "action": "partition", "data": .text(dataset.name), "partition": .text(options.name),
       "clients": .integer(partition.clients), "classes": .integer(training.classes), "samples": .integer(sizes.sum),
       "training_samples": .integer(training.count), "minimum": .integer(sizes.minimum),
-      "median": .integer(sizes.median),
-      "maximum": .integer(sizes.maximum), "empty": .integer(sizes.empty),
+      "median": .integer(sizes.median), "maximum": .integer(sizes.maximum), "empty": .integer(sizes.empty),
       "fingerprint": .text(partition.fingerprint()), "listed": .list(clients),
     ]
   }
@@ -77,9 +76,10 @@ struct DataPartition {
     text += Terminal.bold(line("client", "", "samples", "", classHeading)) + "\n"
     for (client, histogram) in histograms.enumerated() {
       let size = partition.count(of: client)
-      text += line(
-        "\(client)", names[client], Numerals.grouped(size), bar(size, of: sizes.maximum),
-        blocks(histogram, of: most)) + "\n"
+      text +=
+        line(
+          "\(client)", names[client], Numerals.grouped(size), bar(size, of: sizes.maximum),
+          blocks(histogram, of: most)) + "\n"
     }
     if partition.clients > histograms.count {
       text += Terminal.dim(padded("…", numberWidth, right: true)) + "\n"
@@ -99,7 +99,9 @@ struct DataPartition {
       "a client has \(Numerals.grouped(sizes.minimum)) to \(Numerals.grouped(sizes.maximum)) samples, median "
       + "\(Numerals.grouped(sizes.median))"
     if sizes.empty > 0 { text += "; \(Numerals.grouped(sizes.empty)) clients have none" }
-    if sizes.sum < training.count { text += "; \(Numerals.grouped(training.count - sizes.sum)) samples are nobody's" }
+    if sizes.sum < training.count, !partition.isDrawn {
+      text += "; \(Numerals.grouped(training.count - sizes.sum)) samples are nobody's"
+    }
     text += "\n"
     if training.labels != nil {
       let column = classesPerColumn == 1 ? "class" : "column of \(classesPerColumn) classes"

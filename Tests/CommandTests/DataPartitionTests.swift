@@ -61,7 +61,7 @@ struct DataPartitionTests {
     func fingerprint(_ changes: String...) throws -> String? {
       let result = try tool.run(["data", "partition", "a.yaml", "--json"] + changes.flatMap { ["--set", $0] })
       result.expectSuccess()
-      return try result.json["fingerprint"] as? String
+      return result.json["fingerprint"] as? String
     }
     let first = try fingerprint()
     #expect(try fingerprint() == first)

@@ -128,7 +128,7 @@ struct PartitionLawTests {
     #expect(text("{clients: 2, partition: {name: iid, minimum: -1}}", set).contains("partition.minimum is -1"))
     #expect(text("{clients: 2, partition: {name: resample, samples: 0}}", set).contains("partition.samples is 0"))
     let gaveUp = text("{clients: 10, partition: {name: dirichlet, alpha: 0.001, minimum: 9}}", set)
-    #expect(gaveUp.contains("in any of 101 draws (fewest 0, median 0, most "), "\(gaveUp)")
+    #expect(gaveUp.contains("in any of 101 draws (fewest 0, median "), "\(gaveUp)")
   }
 
   @Test("is documented, key by key", arguments: ["iid", "dirichlet", "shards", "classes", "quantity", "natural"])
@@ -267,7 +267,7 @@ struct DirichletTests {
     let clients = 5
     let draws = 3000
     let set = PartitionedSet(
-      count: 20_000, labels: [Int32](repeating: 0, count: 20_000), classes: 1)
+      count: 5000, labels: [Int32](repeating: 0, count: 5000), classes: 1)
     var sum = [Double](repeating: 0, count: clients)
     var squares = 0.0
     var options = Options(
@@ -277,7 +277,7 @@ struct DirichletTests {
     for seed in 0..<draws {
       let partition = try read.partition(set, seed: UInt64(seed))
       for client in 0..<clients {
-        let share = Double(partition.count(of: client)) / 20_000
+        let share = Double(partition.count(of: client)) / 5000
         sum[client] += share
         squares += (share - 0.2) * (share - 0.2)
       }

@@ -67,7 +67,13 @@ public struct Partition: Sendable {
   }
 
   /// Samples of the client that has most.
-  public var largest: Int { (0..<clients).reduce(0) { max($0, count(of: $1)) } }
+  public var largest: Int { isDrawn ? count(of: 0) : (0..<clients).reduce(0) { max($0, count(of: $1)) } }
+
+  /// Whether clients draw from all samples, so that each has as many and they may share them.
+  public var isDrawn: Bool {
+    if case .drawn = content { return true }
+    return false
+  }
 
   /// SHA-256 of what every client holds, in hexadecimal.
   public func fingerprint() -> String {

@@ -11,13 +11,14 @@ public struct PartitionSizes: Sendable, Hashable, CustomStringConvertible {
   /// Clients without samples.
   public let empty: Int
 
-  /// Counts the samples of every client; work grows with the clients.
+  /// Counts the samples of every client; work grows with the clients, unless they are drawn.
   public init(_ partition: Partition) {
-    let sizes = (0..<partition.clients).map(partition.count).sorted()
+    let different = partition.isDrawn ? 1 : partition.clients
+    let sizes = (0..<different).map(partition.count).sorted()
     minimum = sizes[0]
     median = sizes[(sizes.count - 1) / 2]
     maximum = sizes[sizes.count - 1]
-    sum = sizes.reduce(0, +)
+    sum = sizes.reduce(0, +) * (partition.clients / different)
     empty = sizes.prefix { $0 == 0 }.count
   }
 
