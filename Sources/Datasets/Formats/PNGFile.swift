@@ -1,17 +1,19 @@
 import CPNG
 
 /// A PNG image as one byte of grey a pixel, read by libpng's simplified interface, which returns where others jump.
-struct PNGFile {
-  let width: Int
-  let height: Int
+package struct PNGFile {
+  /// Pixels of a row.
+  package let width: Int
+  /// Rows.
+  package let height: Int
   /// Grey of each pixel, row after row; 0 is black.
-  let pixels: [UInt8]
+  package let pixels: [UInt8]
 
   /// Most pixels of an image, against hostile headers.
   private static let limit = 1 << 26
 
   /// Decodes an image; `path` is for messages.
-  init(_ bytes: UnsafeRawBufferPointer, path: String) throws(DataError) {
+  package init(_ bytes: UnsafeRawBufferPointer, path: String) throws(DataError) {
     var image = png_image()
     image.version = png_uint_32(PNG_IMAGE_VERSION)
     defer { png_image_free(&image) }
