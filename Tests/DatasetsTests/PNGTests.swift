@@ -11,7 +11,7 @@ struct PNGTests {
       let body = Array(name.utf8) + data
       return word(UInt32(data.count)) + body + word(UInt32(crc32(0, body, UInt32(body.count))))
     }
-    let raw = rows.flatMap { [0] + $0 }
+    let raw: [UInt8] = rows.flatMap { row -> [UInt8] in [0] + row }
     var packed = [UInt8](repeating: 0, count: raw.count + 100)
     var length = UInt(packed.count)
     compress(&packed, &length, raw, UInt(raw.count))
