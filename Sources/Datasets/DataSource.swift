@@ -40,6 +40,13 @@ public protocol DataSource: Sendable {
   /// sample, so that cutting or reordering a set changes nothing about the samples that stay.
   func key(_ sample: Int) -> UInt64
 
+  /// The class of a sample whose target is one class; nil for other targets.  For counting and partitioning, not for
+  /// the training path.
+  func label(_ sample: Int) -> Int?
+
+  /// Who made each sample, where that is known: what natural partitions are made of.
+  var groups: SampleGroups? { get }
+
   /// Feeds every byte that decides what is read, and the shapes, to a checksum.
   func fingerprint(_ checksum: inout Checksum)
 }
@@ -54,8 +61,10 @@ extension DataSource {
     return nil
   }
 
-  /// The class of a sample whose target is one class; nil for other targets.  For counting and partitioning, not for
-  /// the training path.
+  /// Nobody in particular.
+  public var groups: SampleGroups? { nil }
+
+  /// Reads the sample and takes its class.
   public func label(_ sample: Int) -> Int? {
     guard case .classes = targetType, targetShape.count == 1 else { return nil }
     let input = UnsafeMutableRawPointer.allocate(byteCount: max(4, 4 * inputShape.count), alignment: 64)

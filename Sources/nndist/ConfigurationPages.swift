@@ -199,6 +199,25 @@ enum ConfigurationPages {
       [("Strategies: strategy", strategyKeys), ("Learning rules: learning", learningKeys)])
   }
 
+  static var partitionKeys: [Choice] {
+    PartitionCatalog.all.map { kind in
+      Choice(
+        name: kind.name, help: kind.help, keys: PartitionCatalog.document(kind), prefix: "federated.partition.")
+    }
+  }
+
+  static var partitions: String {
+    page(
+      "Partitions",
+      """
+        federated: {clients: 100, partition: {name: dirichlet, alpha: 0.5}}
+
+      Who holds which training samples, by seed. `natural` takes the groups of the data for clients where `clients` is left out. \
+      nndist data partition CONFIG draws what every client holds.
+      """,
+      [("", partitionKeys)])
+  }
+
   static var faultKeys: [Choice] {
     FaultCatalog.all.map { kind in
       Choice(

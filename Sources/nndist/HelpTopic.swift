@@ -29,6 +29,9 @@ struct HelpTopic: Sendable {
       name: "data-sets", summary: "the data sets and formats of `data:`, and their keys",
       text: { ConfigurationPages.dataSets }, keys: { ConfigurationPages.dataKeys.flatMap(\.keys) }),
     HelpTopic(
+      name: "partitions", summary: "how federated clients get their samples: `federated.partition:`",
+      text: { ConfigurationPages.partitions }, keys: { ConfigurationPages.partitionKeys.flatMap(\.keys) }),
+    HelpTopic(
       name: "optimizers", summary: "the update rules and schedules of `optimizer:`, and their keys",
       text: { ConfigurationPages.optimizers },
       keys: { (ConfigurationPages.ruleKeys + ConfigurationPages.scheduleKeys).flatMap(\.keys) }),

@@ -21,6 +21,11 @@ enum Terminal {
   /// What is wrong.
   static func red(_ text: String) -> String { styled(text, "31") }
 
+  /// One of eight degrees, from cold to hot.
+  static func heat(_ text: String, _ level: Int) -> String {
+    styled(text, "38;5;\([24, 31, 37, 36, 71, 142, 214, 208][level])")
+  }
+
   private static func styled(_ text: String, _ code: String) -> String {
     hasColor ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
   }

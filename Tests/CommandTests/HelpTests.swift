@@ -4,7 +4,8 @@ import Testing
 @Suite("Help")
 struct HelpTests {
   static let topics = [
-    "config", "models", "layers", "data-sets", "optimizers", "strategies", "faults", "exit-codes", "environment",
+    "config", "models", "layers", "data-sets", "partitions", "optimizers", "strategies", "faults", "exit-codes",
+    "environment",
   ]
 
   @Test("The help of a verb names its flags, by --help and by `help`", arguments: UsageTests.verbs)
@@ -22,7 +23,7 @@ struct HelpTests {
       "predict": ["--data", "-o, --output", "--classes", "--config", "--set", "--json"],
       "verify": ["--step", "--threads", "--json", "--quiet"],
       "check": ["--samples", "--no-gradients", "--set", "--json"],
-      "data": ["--mirror", "--into", "--json", "--quiet"],
+      "data": ["--mirror", "--into", "--set", "--json", "--quiet"],
       "bench": ["--model", "--batch", "--seconds", "--json"],
     ]
     for flag in (flags[verb] ?? ["--json"]) + ["--help"] {
@@ -76,6 +77,7 @@ struct HelpTests {
       ("models", ["mlp", "widths", "resnet20", "resnet110", "vgg11", "gpt", "heads"]),
       ("optimizers", ["sgd", "nesterov", "adamw", "lars", "one-cycle", "milestones"]),
       ("data-sets", ["digits", "fashion-mnist", "tinyshakespeare", "csv", "label", "npz"]),
+      ("partitions", ["iid", "dirichlet", "alpha", "shards-per-client", "natural", "resample", "minimum"]),
       ("strategies", ["allreduce", "backpropagation"]),
       ("faults", ["kill", "hang", "delay", "corrupt", "nan", "fail-write", "fill-disk", "attempt", "at"]),
       ("exit-codes", (0...11).map { "  \($0) " }),

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Strategies
 import Testing
@@ -88,6 +89,12 @@ struct ReadmeTests {
       block + "\ndata: digits\ntraining: {steps: 5, batch: 32, shards: 2}\noptimizer: {name: adam}\n", to: "layers.yaml"
     )
     try tool.run("train", "layers.yaml", "--quiet").expectSuccess()
+  }
+
+  @Test("the table of partitions names every one")
+  func partitions() throws {
+    let table = try #require(text.components(separatedBy: "| `partition` | a client gets").dropFirst().first)
+    for name in PartitionCatalog.all.map({ $0.name }) { #expect(table.contains("| `\(name)` |"), "\(name)") }
   }
 
   @Test("the table of verbs is that of the program")

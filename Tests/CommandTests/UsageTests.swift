@@ -26,7 +26,7 @@ struct UsageTests {
       (["predict", "run"], "needs --data X"),
       (["predict", "run", "--data", "digits"], "needs -o FILE"),
       (["predict", "run", "--data", "digits", "-o", "out.txt"], "ends in .npy"),
-      (["data"], "expected `nndist data list | fetch NAME`"),
+      (["data"], "expected `nndist data list | fetch NAME | partition CONFIG`"),
       (["data", "lst"], "did you mean `list`?"),
       (["data", "list", "mnist"], "takes no name"),
       (["data", "fetch"], "needs a name: mnist"),

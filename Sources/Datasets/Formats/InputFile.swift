@@ -140,6 +140,7 @@ extension DataSource {
     switch self {
     case let images as ImageSource: images
     case let subset as SubsetSource: subset.whole.pixels
+    case let grouped as GroupedSource: grouped.whole.pixels
     default: nil
     }
   }

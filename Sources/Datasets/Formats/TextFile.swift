@@ -19,6 +19,11 @@ struct TextFile {
     guard let text = String(validating: file.bytes, as: UTF8.self) else {
       throw DataError.malformed(path, "not UTF-8 text; convert it first (iconv -t UTF-8)")
     }
+    try self.init(text, path: path)
+  }
+
+  /// Takes a text that was read from `path`.
+  init(_ text: String, path: String) throws(DataError) {
     let scalars = text.unicodeScalars
     let symbols = Set(scalars).sorted()
     guard symbols.count <= 65536 else {

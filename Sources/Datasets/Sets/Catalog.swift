@@ -4,10 +4,12 @@ public enum Catalog {
   public static let sets: [CatalogEntry] = [
     .digits,
     .mnist,
+    .mnistWriters,
     .fashionMNIST,
     .cifar10,
     .cifar100,
     .tinyShakespeare,
+    .omniglot,
   ]
 
   /// The file formats that `format:` with `path:` reads.

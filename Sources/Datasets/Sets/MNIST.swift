@@ -12,10 +12,15 @@ extension CatalogEntry {
         ("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
       ]), isImages: true, contents: { IDXFolder($0) == nil ? nil : "60,000 + 10,000 images" }
   ) { _, image in
-    { (folder, _) throws(DataError) in
-      var parts = try IDXFolder.parts(folder, classes: 10, Normalisation(mean: [0.1307], deviation: [0.3081]), image)
-      parts.classNames = (0..<10).map(String.init)
-      return parts
-    }
+    { (folder, _) throws(DataError) in try MNIST.parts(folder, image) }
+  }
+}
+
+/// The digits in a folder of four IDX files.
+enum MNIST {
+  static func parts(_ folder: String, _ image: ImageOptions) throws(DataError) -> Parts {
+    var parts = try IDXFolder.parts(folder, classes: 10, Normalisation(mean: [0.1307], deviation: [0.3081]), image)
+    parts.classNames = (0..<10).map(String.init)
+    return parts
   }
 }

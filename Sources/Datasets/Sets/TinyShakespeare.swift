@@ -14,7 +14,11 @@ extension CatalogEntry {
     ], contents: { firstFile(["input.txt"], in: $0) == nil ? nil : "1,115,394 characters" }
   ) { (options, _) throws(ConfigurationError) in
     let text = try TextOptions(&options, test: nil)
+    let isBySpeaker = try options.flag(
+      "speakers", default: false,
+      "read by_speaker.json, what each of 299 speakers says, without headings: clients of a natural partition")
     return { (folder, seed) throws(DataError) in
+      if isBySpeaker { return try ShakespeareSpeakers.parts(folder, text, seed: seed) }
       guard let path = firstFile(["input.txt"], in: folder) else {
         throw DataError(.missing, "\(folder) does not hold input.txt")
       }

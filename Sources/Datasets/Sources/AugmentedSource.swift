@@ -142,6 +142,12 @@ public final class AugmentedSource: DataSource {
   /// The number of the sample in the whole set.
   public func key(_ sample: Int) -> UInt64 { whole.key(sample) }
 
+  /// The class of a sample.
+  public func label(_ sample: Int) -> Int? { whole.label(sample) }
+
+  /// Who made each sample, where that is known.
+  public var groups: SampleGroups? { whole.groups }
+
   /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(crop)

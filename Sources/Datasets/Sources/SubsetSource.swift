@@ -38,6 +38,12 @@ public final class SubsetSource: DataSource {
   /// The number of the sample in the whole set.
   public func key(_ sample: Int) -> UInt64 { whole.key(Int(samples[sample])) }
 
+  /// The class of a sample.
+  public func label(_ sample: Int) -> Int? { whole.label(Int(samples[sample])) }
+
+  /// Who made each sample, where that is known.
+  public var groups: SampleGroups? { whole.groups?.of(samples) }
+
   /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(samples)

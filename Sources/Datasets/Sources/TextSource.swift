@@ -50,11 +50,26 @@ public final class TextSource: DataSource {
     max(0, (tokens - 1 - (shifted ? context - 1 : 0)) / context)
   }
 
+  /// The stretch that holds a sample: the last one that begins with it or before.
+  private func stretch(_ sample: Int) -> Int {
+    var first = 0
+    var end = stretches.count
+    while end &- first > 1 {
+      let middle = (first &+ end) / 2
+      if stretches[middle].firstWindow <= sample { first = middle } else { end = middle }
+    }
+    return first
+  }
+
+  /// Where the unshifted window of a sample starts.
+  private func place(_ sample: Int) -> Int {
+    let stretch = stretches[stretch(sample)]
+    return stretch.start + (sample - stretch.firstWindow) * context
+  }
+
   /// Where the window of a sample starts.
   private func start(_ sample: Int, _ epoch: UInt64) -> Int {
-    var last = stretches.count - 1
-    while stretches[last].firstWindow > sample { last -= 1 }
-    var offset = stretches[last].start + (sample - stretches[last].firstWindow) * context
+    var offset = place(sample)
     if let shift {
       var stream = RandomStream(seed: shift, .augmentation, epoch: epoch)
       offset += stream.below(context)
@@ -91,11 +106,10 @@ public final class TextSource: DataSource {
   }
 
   /// Where the unshifted window starts in the whole text, so that cutting a stretch away renames no other window.
-  public func key(_ sample: Int) -> UInt64 {
-    var last = stretches.count - 1
-    while stretches[last].firstWindow > sample { last -= 1 }
-    return UInt64(stretches[last].start + (sample - stretches[last].firstWindow) * context)
-  }
+  public func key(_ sample: Int) -> UInt64 { UInt64(place(sample)) }
+
+  /// The stretch of every sample.
+  var stretchNumbers: [Int32] { (0..<count).map { Int32(stretch($0)) } }
 
   /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {

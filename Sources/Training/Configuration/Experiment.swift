@@ -46,7 +46,7 @@ public struct Experiment: Sendable {
   }
 
   /// A model that names its context names that of the data too, unless they say it themselves.
-  private static func withContext(_ node: Node) throws(ConfigurationError) -> Node {
+  package static func withContext(_ node: Node) throws(ConfigurationError) -> Node {
     guard let context = node["model"]?["context"], let data = node["data"], data["context"] == nil else { return node }
     return try node.setting("data.context", to: context.yamlOnOneLine(), source: "model.context")
   }

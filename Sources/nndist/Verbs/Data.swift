@@ -4,43 +4,59 @@ import Foundation
 import Reporting
 import Training
 
-/// `nndist data list|fetch NAME`: the data sets that configurations can name.
+/// `nndist data list|fetch NAME|partition CONFIG`: the data sets that configurations can name, and who gets what of them.
 enum DataVerb: Verb {
   static let name = "data"
-  static let usage = "data list | fetch NAME"
-  static let summary = "lists the data sets there are, downloads others"
+  static let usage = "data list | fetch NAME | partition CONFIG"
+  static let summary = "lists the data sets there are, downloads others, shows what federated clients get"
   static let details = """
     Sets are looked for in the folder that NNDIST_DATA names, in ~/.cache/nndist, and where Debian's packages put them, \
     each in a folder of its own name. What is downloaded is checked against its SHA-256 and then kept in ~/.cache/nndist; a \
     download that breaks off leaves nothing behind.
 
+    partition CONFIG: gives the training samples to the clients of `federated: {clients: …, partition: …}` and draws how many \
+    of each class every client holds, of more than 30 clients the first 30. nndist help partitions has the kinds.
+
     Examples:
       nndist data list
       nndist data fetch mnist
+      nndist data partition c.yaml --set federated.partition='{name: dirichlet, alpha: 0.1}'
     """
   static let mirror = Flag("--mirror", "URL", "downloads the files from this address in place of the published one")
   static let into = Flag("--into", "DIR", "keeps the set in DIR/NAME (default ~/.cache/nndist)")
-  static let flags: [Flag] = [mirror, into, .json, .quiet]
+  static let flags: [Flag] = [mirror, into, .set, .json, .quiet]
   static let words = 1...2
 
-  private static let actions = ["list", "fetch"]
+  private static let actions = ["list", "fetch", "partition"]
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     let action = arguments.positional[0]
+    for flag in [mirror, into] where arguments.has(flag) && action != "fetch" {
+      throw RunError(.usage, "\(flag.name) belongs to `nndist data fetch`")
+    }
+    if arguments.has(.set), action != "partition" {
+      throw RunError(.usage, "--set belongs to `nndist data partition`")
+    }
     switch (action, arguments.positional.count) {
-    case ("list", 1):
-      for flag in [mirror, into] where arguments.has(flag) {
-        throw RunError(.usage, "\(flag.name) belongs to `nndist data fetch`")
-      }
-      list(arguments)
+    case ("list", 1): list(arguments)
     case ("list", _): throw RunError(.usage, "`nndist data list` takes no name; it lists all")
     case ("fetch", 2): try fetch(arguments.positional[1], arguments)
     case ("fetch", _):
       throw RunError(
         .usage, "`nndist data fetch` needs a name: \(fetchable.joined(separator: ", "))")
+    case ("partition", 2):
+      let partition = try DataPartition(arguments.positional[1], arguments)
+      if arguments.has(.json) {
+        Output.line(partition.object.text)
+      } else {
+        Output.text(partition.page)
+      }
+    case ("partition", _):
+      throw RunError(.usage, "`nndist data partition` needs a configuration: nndist data partition CONFIG")
     default:
-      let meant = nearest(action, among: actions).map { "; did you mean `\($0)`?" }
-      throw RunError(.usage, "nndist data has no `\(action)`" + (meant ?? "; there are list and fetch"))
+      let meant = nearest(action, among: actions).map { "did you mean `\($0)`?" }
+      throw RunError(
+        .usage, "nndist data has no `\(action)`; \(meant ?? "there are \(actions.joined(separator: ", "))")")
     }
     return .done
   }
