@@ -46,8 +46,8 @@ let package = Package(
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c"),
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CZip", pkgConfig: "libzip"),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto"),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng16"),
-    .systemLibrary(name: "CSodium"),
     .systemLibrary(name: "CProcessor"),
     .systemLibrary(name: "CSharedMemory"),
     .systemLibrary(name: "CLaunching"),
@@ -58,7 +58,7 @@ let package = Package(
     room("Communication"),
     room("MPICommunication", "Communication", "COpenMPI", "CSharedMemory"),
     room("Layers", "Configuration", "Tensors"),
-    room("Datasets", "Configuration", "Tensors", "Communication", "CZlib", "CZip", "CPNG", "CSodium"),
+    room("Datasets", "Configuration", "Tensors", "Communication", "CZlib", "CZip", "CPNG", "COpenSSL"),
     room("Optimizers", "Configuration", "Tensors"),
     room("Learning", "Configuration", "Layers", "Datasets", "Communication"),
     room("Strategies", "Configuration", "Tensors", "Compression", "Optimizers", "Communication"),
@@ -67,7 +67,7 @@ let package = Package(
       "Communication"),
     room(
       "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
-      "Communication", "CSodium"),
+      "Communication"),
     room("Reporting", "Configuration", "Training"),
     .executableTarget(
       name: "nndist",

@@ -1,17 +1,38 @@
-import CSodium
+import COpenSSL
 import Tensors
 
-/// SHA-256 (FIPS 180-4) of bytes that arrive in pieces, by libsodium.
+/// SHA-256 (FIPS 180-4) of bytes that arrive in pieces, by OpenSSL, which has the CPU's own instructions for it.
 public struct Checksum: Sendable {
-  private var state = crypto_hash_sha256_state()
+  private var state = State()
 
   /// The checksum of nothing yet.
-  public init() { crypto_hash_sha256_init(&state) }
+  public init() {}
 
   /// Appends bytes.
   public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    guard let base = bytes.baseAddress else { return }
-    crypto_hash_sha256_update(&state, base.assumingMemoryBound(to: UInt8.self), UInt64(bytes.count))
+    if !isKnownUniquelyReferenced(&state) { state = State(copying: state) }
+    if let base = bytes.baseAddress { EVP_DigestUpdate(state.context, base, bytes.count) }
+  }
+
+  /// OpenSSL's state, which lies in its own memory.
+  ///
+  /// `@unchecked Sendable`: only a checksum that nobody else refers to changes it.
+  private final class State: @unchecked Sendable {
+    let context: OpaquePointer
+
+    init() {
+      guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+        preconditionFailure("OpenSSL has no SHA-256")
+      }
+      self.context = context
+    }
+
+    convenience init(copying other: State) {
+      self.init()
+      EVP_MD_CTX_copy_ex(context, other.context)
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
   }
 
   /// Appends an integer as eight bytes, least significant first.
@@ -32,9 +53,10 @@ public struct Checksum: Sendable {
 
   /// The 64 hexadecimal digits of what was appended so far.
   public func hexadecimal() -> String {
-    var copy = state
+    // Ending a state leaves nothing to append to.
+    let end = State(copying: state)
     var digest = [UInt8](repeating: 0, count: 32)
-    crypto_hash_sha256_final(&copy, &digest)
+    EVP_DigestFinal_ex(end.context, &digest, nil)
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }

@@ -80,7 +80,7 @@ public struct TrainingOptions: Sendable {
     digest = try options.quantityOrNever(
       "digest", in: ["epoch", "step"], default: Quantity(1, "epoch"),
       "how often, and at the end, metrics carry the SHA-256 of the parameters, which `nndist verify` confirms, and ranks "
-        + "make sure that they hold the same; takes about 2.5 ms for each megabyte of parameters")
+        + "make sure that they hold the same; takes about 0.6 ms for each megabyte of parameters")
     patience = try options.optionalInteger(
       "early-stop", in: 1...1 << 20, unit: "evaluations",
       "evaluations of the validation set without improvement after which training stops")
