@@ -20,8 +20,11 @@ public struct Checksum: Sendable {
   private final class State: @unchecked Sendable {
     let context: OpaquePointer
 
+    /// OpenSSL must not clean up when the process exits: other threads may still be using it.
+    private static let isReady = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
+
     init() {
-      guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+      guard State.isReady, let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
         preconditionFailure("OpenSSL has no SHA-256")
       }
       self.context = context

@@ -126,12 +126,14 @@ public struct ComputeOptions: Sendable {
 public struct CheckpointOptions: Sendable {
   /// How often; nil for at the end only.
   public let every: Quantity?
+  /// The unit of intervals that rank 0's clock measures.
+  static let clockUnit = "minute"
   /// Newest checkpoints that stay.
   public let keep: Int
 
   init(_ options: inout Options) throws(ConfigurationError) {
     every = try options.quantityOrNever(
-      "every", in: ["epoch", "step"], default: Quantity(1, "epoch"),
+      "every", in: ["epoch", "step", CheckpointOptions.clockUnit], default: Quantity(5, CheckpointOptions.clockUnit),
       "how often a checkpoint is written in the background, beside the one at the end")
     keep = try options.integer(
       "keep", default: 3, in: 1...1 << 20, "newest checkpoints that are kept; the best one stays")

@@ -38,7 +38,7 @@ final class CheckpointKeeper {
     case committing(BackgroundTask<CheckpointError?>?)
   }
   private var record = CheckpointRecord(step: 0, bytes: 0, stalledSeconds: 0, seconds: 0)
-  private var began = 0.0
+  private var began = monotonicSeconds()
 
   /// Keeps nothing until it is told where.
   init(_ prepared: PreparedExperiment, _ communicator: any Communicator) {
@@ -98,6 +98,12 @@ final class CheckpointKeeper {
   }
 
   // MARK: Saving
+
+  /// Whether so much time has passed since the last checkpoint, or since training began.
+  func isOverdue(_ interval: Quantity?) -> Bool {
+    guard let interval, interval.unit == CheckpointOptions.clockUnit else { return false }
+    return monotonicSeconds() - began >= 60 * Double(interval.count)
+  }
 
   /// Whether a checkpoint is under way; the same on all ranks.
   var isSaving: Bool { if case .idle = phase { false } else { true } }

@@ -45,6 +45,8 @@ struct StepMoment {
   let stop: Bool
   /// Whether this rank is writing a checkpoint.
   let busy: Bool
+  /// Whether this rank's clock says that a checkpoint is due.
+  let due: Bool
 }
 
 /// Sums over all samples of a step, the same on all ranks.
@@ -57,6 +59,8 @@ struct StepSums {
   let stop: Bool
   /// Whether any rank is writing a checkpoint.
   let busy: Bool
+  /// Whether the clock says that a checkpoint is due.
+  let due: Bool
 
   /// The tail of a summed block.
   init(_ sum: Storage, _ block: GradientBlock) {
@@ -64,6 +68,7 @@ struct StepSums {
     correct = Double(sum.base[block.correct])
     stop = sum.base[block.stop] > 0
     busy = sum.base[block.busy] > 0
+    due = sum.base[block.due] > 0
   }
 
   /// Throws, on all ranks alike, where the loss is not finite.

@@ -85,7 +85,7 @@ final class ReplicaTrainer: ModelTrainer {
     let step = Worker.Step(
       store: store, replicas: replicas, firstReplica: plan.shards.lowerBound, version: version, seed: experiment.seed,
       epoch: UInt64(moment.epoch), batches: moment.batches, samples: moment.samples, stop: moment.stop,
-      busy: moment.busy)
+      busy: moment.busy, due: moment.due)
     let (strategy, blocks) = (strategy, shards.blocks)
     try shards.compute(
       step, ready: { (_) throws(CommunicationError) in }, poll: { () throws(CommunicationError) in try strategy.poll() }

@@ -66,7 +66,7 @@ final class SharedModelTrainer: ModelTrainer {
   func step(_ moment: StepMoment) throws -> StepSums {
     let step = Worker.Step(
       store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), batches: moment.batches,
-      samples: moment.samples, stop: moment.stop, busy: moment.busy)
+      samples: moment.samples, stop: moment.stop, busy: moment.busy, due: moment.due)
     let (strategy, blocks) = (strategy, shards.blocks)
     try strategy.beginStep(moment.index)
     try shards.compute(

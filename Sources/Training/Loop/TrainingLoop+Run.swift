@@ -68,7 +68,8 @@ extension TrainingLoop {
     let sums = try trainer.step(
       StepMoment(
         index: index, epoch: epoch, batches: schedule.batches(index).count, samples: samples,
-        learningRate: learningRate, stop: StopSignal.number != nil, busy: keeper.isBusy))
+        learningRate: learningRate, stop: StopSignal.number != nil, busy: keeper.isBusy,
+        due: communicator.rank == 0 && keeper.isOverdue(experiment.checkpoint.every)))
     faults?.endStep()
     if keeper.isSaving, !sums.busy { try keeper.advance() }
     progress.step += 1
@@ -76,6 +77,7 @@ extension TrainingLoop {
     progress.samples += samples
     progress.epochSamples = index + 1 == (epoch + 1) * schedule.stepsPerEpoch ? 0 : progress.epochSamples + samples
     isStopRequested = sums.stop
+    isClockDue = sums.due
     progress.seconds += monotonicSeconds() - start
     let terms = Double(samples * prepared.objective.termsPerSample)
     let sent = ledger.total
@@ -89,7 +91,10 @@ extension TrainingLoop {
 
   // MARK: Evaluating and saving
 
-  private var isCheckpointDue: Bool { experiment.checkpoint.every.map { isDue($0) } ?? false }
+  private var isCheckpointDue: Bool {
+    guard let every = experiment.checkpoint.every else { return false }
+    return every.unit == CheckpointOptions.clockUnit ? isClockDue : isDue(every)
+  }
 
   /// Whether an interval ends with the present step.
   func isDue(_ interval: Quantity) -> Bool {

@@ -29,6 +29,7 @@ public final class TrainingLoop {
   /// What is to go wrong here; nil where nothing is.
   let faults: FaultyRank?
   var isStopRequested = false
+  var isClockDue = false
   private var isRestored = false
   /// The step after which ranks last made sure that they hold the same parameters.
   var agreedStep: Int?

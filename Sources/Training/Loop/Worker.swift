@@ -45,6 +45,7 @@ final class Worker {
     let samples: Int
     let stop: Bool
     let busy: Bool
+    let due: Bool
 
     /// The weights of a shard, and the samples that its gradient is a mean over.
     func model(of shard: Int) -> (store: ParameterStore, samples: Int) {
@@ -196,8 +197,7 @@ final class Worker {
   /// What a shard without samples leaves.
   func leaveNothing(in leaf: Storage, _ step: Step) {
     leaf.clear()
-    leaf.base[block.stop] = step.stop ? 1 : 0
-    leaf.base[block.busy] = step.busy ? 1 : 0
+    mark(leaf, step)
   }
 
   /// Writes the tail of a block from the sums of a run.
@@ -205,8 +205,14 @@ final class Worker {
     let terms = Double(step.samples) * Double(library.objective.termsPerSample)
     target.base[block.loss] = Float(executor.metric(0) / terms)
     target.base[block.correct] = executor.plan.metricCount > 1 ? Float(executor.metric(1)) : 0
+    mark(target, step)
+  }
+
+  /// Writes into the tail what this rank tells all ranks.
+  private func mark(_ target: Storage, _ step: Step) {
     target.base[block.stop] = step.stop ? 1 : 0
     target.base[block.busy] = step.busy ? 1 : 0
+    target.base[block.due] = step.due ? 1 : 0
   }
 
   func inputs(_ batch: Batch, _ shard: Int, _ step: Step, gradients: Storage) -> Executor.Inputs {
