@@ -6,8 +6,9 @@ struct Corrupt: Fault {
   static let name = "corrupt"
   static let help = """
     A bit of what the rank receives in the step is flipped, in the first number that is not zero. Under `allreduce` its \
-    parameters silently come to differ from the others'. What others make of it is their affair: some exchange the loss first \
-    (`call: 2`), those that average replicas exchange them after `at: update`.
+    parameters come to differ from the others', which the next comparison of digests ends with exit code 7. What other \
+    strategies make of it is their affair: some exchange the loss first (`call: 2`), those that average replicas exchange \
+    them after `at: update`.
     """
   static let example = "corrupt: {rank: 1, step: 40, bit: 22}"
   let occasion: FaultOccasion
