@@ -67,6 +67,20 @@ struct LaunchTests {
     #expect(lines[1].contains("attempt 2 of 11: no sign of life for 12 s after step"))
   }
 
+  @Test("an mpirun that locks up when its ranks are dead is killed, and the job started again")
+  func deserted() throws {
+    let run = try LaunchedRun()
+    let command = try run.start(["-n", "2", "--backoff", "0"], ["--json"])
+    #expect(command.wait { !run.checkpoints.isEmpty })
+    let ranks = command.ranks
+    kill(try #require(command.job.first?.identifier), SIGSTOP)
+    for rank in ranks { kill(rank, SIGKILL) }
+    let result = command.result()
+    result.expectSuccess()
+    #expect(result.digest == (try run.undisturbed()))
+    #expect(result.launchLines.first?.contains("all ranks of this host were lost") == true, "\(result.errors)")
+  }
+
   @Test("when the restarts are used up it is exit 6, with the first cause and the last")
   func usedUp() throws {
     let run = try LaunchedRun()

@@ -42,13 +42,18 @@ struct Ending {
       (consequence, event) = (.interrupted(signal), "interrupted")
     } else if stop.first != nil {
       (consequence, event) = Ending.stopped(end, isSaved: circumstances.isSaved)
+    } else if end.isDeserted {
+      (consequence, event) = (.lost, "all ranks of this host were lost")
     } else if end.isHung {
       (consequence, event) = (.lost, "no sign of life for \(Seconds.text(circumstances.patience))")
     } else {
       (consequence, event) = Ending.byStatus(end, error, circumstances)
     }
     isSaid = error != nil
-    reason = end.isHung ? error ?? "nothing was written to the run directory" : Ending.reason(end, error)
+    reason =
+      end.isDeserted
+      ? error ?? "mpirun did not end by itself"
+      : end.isHung ? error ?? "nothing was written to the run directory" : Ending.reason(end, error)
   }
 
   /// After a signal nothing is restarted.

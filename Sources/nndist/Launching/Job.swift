@@ -11,6 +11,8 @@ final class Job {
   private let killSeconds: Double
   /// When mpirun is to be killed, having been told to end.
   private var deadline: Double?
+  /// Since when ranks have been dead that mpirun does not collect, and no other lives.
+  private var desertedSince: Double?
 
   /// How mpirun ended.
   struct End {
@@ -20,6 +22,8 @@ final class Job {
     let signal: Int32
     /// Whether it was ended for giving no sign of life.
     var isHung = false
+    /// Whether mpirun was killed because it outlived its ranks: it can lock up when one is killed while it is being started.
+    var isDeserted = false
   }
 
   /// Starts mpirun; its streams are this process's where no relay takes them.
@@ -58,9 +62,11 @@ final class Job {
   ) -> End {
     var end: End?
     var hung = false
+    var deserted = false
     var nextLook = interval.map { Clock.seconds + $0 }
+    var nextCount = Clock.seconds + Job.countInterval
     while end == nil {
-      let soonest = [nextLook, deadline].compactMap { $0 }.min()
+      let soonest = [nextLook, nextCount, deadline].compactMap { $0 }.min()
       Poll.wait(
         [stop.descriptor] + relays.map(\.reading).filter { $0 >= 0 }, seconds: soonest.map { $0 - Clock.seconds })
       for relay in relays { relay.pump() }
@@ -82,6 +88,13 @@ final class Job {
           terminate()
         }
       }
+      if Clock.seconds >= nextCount {
+        nextCount = Clock.seconds + Job.countInterval
+        if !deserted, isDeserted {
+          deserted = true
+          deadline = Clock.seconds
+        }
+      }
       if let time = deadline, Clock.seconds >= time {
         killAll()
         deadline = Clock.seconds + 1
@@ -91,6 +104,7 @@ final class Job {
     for relay in relays { relay.finish() }
     var result = end ?? End(status: 1, signal: 0)
     result.isHung = hung
+    result.isDeserted = deserted
     return result
   }
 
@@ -104,6 +118,21 @@ final class Job {
       if child == identifier { found = End(status: status, signal: number) }
     }
     return found
+  }
+
+  /// Seconds between two looks at the ranks of this host.
+  private static let countInterval = 2.0
+
+  /// Whether mpirun has left dead ranks alone for longer than it ever takes to end a job, and no other lives here.
+  private var isDeserted: Bool {
+    let ranks = HostProcess.all.filter { $0.session == identifier && $0.identifier != identifier }
+    guard !ranks.isEmpty, ranks.allSatisfy(\.hasEnded) else {
+      desertedSince = nil
+      return false
+    }
+    let since = desertedSince ?? Clock.seconds
+    desertedSince = since
+    return Clock.seconds - since >= 2 * killSeconds + 3
   }
 
   // MARK: - What mpirun left behind
