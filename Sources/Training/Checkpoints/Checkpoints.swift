@@ -174,7 +174,7 @@ public struct Checkpoints: Sendable {
     }
   }
 
-  /// Removes what interrupted writers left behind, and copies of damaged ones whose step has been written again.
+  /// Removes what interrupted writers left behind; damaged ones that were set aside stay.
   func removeLeftovers() {
     for name in Files.names(in: directory) {
       let path = "\(directory)/\(name)"

@@ -5,11 +5,6 @@ final class Snapshot {
   private var memory = Storage(zeros: 0)
   private var model: ParameterStore?
 
-  /// Scalars of a rank's share.
-  static func scalars(_ parts: [CheckpointPart], model: ParameterStore?) -> Int {
-    parts.reduce(0) { $0 + $1.range.count } + (model.map { $0.parameters.count + $0.states.count } ?? 0)
-  }
-
   /// Copies parts, and a model where there is one; what it gave before must no longer be needed.
   func take(_ parts: [CheckpointPart], model: ParameterStore?) -> (parts: [CheckpointPart], model: ParameterStore?) {
     let count = parts.reduce(0) { $0 + $1.range.count }

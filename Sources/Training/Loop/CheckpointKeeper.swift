@@ -287,8 +287,12 @@ final class CheckpointKeeper {
       } catch { throw RunError(error) }
     }
     var failure: CheckpointError?
+    var opened: CheckpointState?
     try PartTransfer.deliver(parts, blind: blind, communicator) { name, range, target in
-      do throws(CheckpointError) { try found?.state().read(name, range, into: target) } catch { failure = error }
+      do throws(CheckpointError) {
+        if opened == nil { opened = try found?.state() }
+        try opened?.read(name, range, into: target)
+      } catch { failure = error }
     }
     try Agreement.together(communicator) { () throws(RunError) in if let failure { throw RunError(failure) } }
     return progress

@@ -1,7 +1,5 @@
 import Communication
 import Configuration
-import Datasets
-import Foundation
 import Layers
 import Optimizers
 import Strategies

@@ -1,6 +1,5 @@
 import Communication
 import Foundation
-import Strategies
 import Tensors
 
 extension TrainingLoop {
