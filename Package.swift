@@ -66,14 +66,14 @@ let package = Package(
       "Federated", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Compression",
       "Communication"),
     room(
-      "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies",
+      "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Federated",
       "Communication"),
-    room("Reporting", "Configuration", "Training"),
+    room("Reporting", "Configuration", "Federated", "Training"),
     .executableTarget(
       name: "nndist",
       dependencies: [
-        "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Communication",
-        "MPICommunication", "Training", "Reporting", "CProcessor", "CLaunching",
+        "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Federated",
+        "Communication", "MPICommunication", "Training", "Reporting", "CProcessor", "CLaunching",
       ], swiftSettings: settings),
 
     tests("ConfigurationTests", "Configuration"),

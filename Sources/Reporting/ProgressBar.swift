@@ -1,3 +1,4 @@
+import Federated
 import Foundation
 import Glibc
 import Training
@@ -7,7 +8,9 @@ public final class ProgressBar: TrainingObserver {
   private let isTerminal: Bool
   private let hasColor: Bool
   private let columns: Int
-  private var start: TrainingStart?
+  /// Steps or rounds of the whole run, and those that were made before it.
+  private var total = 0
+  private var first = 0
   private var lastDrawn = 0.0
   private var began = 0.0
   private var smoothedLoss: Double?
@@ -23,7 +26,8 @@ public final class ProgressBar: TrainingObserver {
 
   /// Says what is about to be trained.
   public func began(_ start: TrainingStart) {
-    self.start = start
+    total = start.totalSteps
+    first = start.firstStep
     began = ProcessInfo.processInfo.systemUptime
     let team =
       start.threads == 1
@@ -35,25 +39,45 @@ public final class ProgressBar: TrainingObserver {
         + (start.firstStep > 0 ? ", continuing after step \(Numerals.grouped(start.firstStep))" : ""))
   }
 
-  /// Draws the bar, ten times a second at most.
-  public func stepEnded(_ record: StepRecord) {
-    smoothedLoss = smoothedLoss.map { 0.95 * $0 + 0.05 * record.loss } ?? record.loss
-    guard isTerminal else { return }
-    let now = ProcessInfo.processInfo.systemUptime
-    guard now - lastDrawn >= 0.1 || record.step == record.totalSteps else { return }
-    lastDrawn = now
-    draw(record, now)
+  /// Says what is about to be trained.
+  public func began(_ start: FederationStart) {
+    total = start.rounds
+    first = start.firstRound
+    began = ProcessInfo.processInfo.systemUptime
+    line("\(bold(start.name)): \(start.model), \(Numerals.grouped(start.parameters)) parameters, \(start.strategy)")
+    line("data: \(start.data), \(Numerals.grouped(start.samples)) training samples")
+    line(
+      "\(Numerals.plural(start.clients, "client")), \(Numerals.grouped(start.cohort)) a round, "
+        + "\(Numerals.plural(start.rounds, "round")); \(Numerals.plural(start.ranks, "rank")) × "
+        + Numerals.plural(start.threads, "thread")
+        + (first > 0 ? ", continuing after round \(Numerals.grouped(first))" : ""))
   }
 
-  private func draw(_ record: StepRecord, _ now: Double) {
-    let first = start?.firstStep ?? 0
-    let done = Double(record.step) / Double(max(1, record.totalSteps))
+  /// Draws the bar, ten times a second at most.
+  public func stepEnded(_ record: StepRecord) {
+    draw(record.step, loss: record.loss, rate: Double(record.samples) / max(record.seconds, 1e-9), of: "")
+  }
+
+  /// Draws the bar, ten times a second at most.
+  public func roundEnded(_ report: RoundReport) {
+    let progress = report.progress
+    draw(
+      report.record.round, loss: report.record.loss, rate: Double(progress.updates) / max(progress.seconds, 1e-9),
+      of: " updates")
+  }
+
+  private func draw(_ step: Int, loss: Double?, rate: Double, of unit: String) {
+    if let loss { smoothedLoss = smoothedLoss.map { 0.95 * $0 + 0.05 * loss } ?? loss }
+    guard isTerminal else { return }
+    let now = ProcessInfo.processInfo.systemUptime
+    guard now - lastDrawn >= 0.1 || step == total else { return }
+    lastDrawn = now
+    let done = Double(step) / Double(max(1, total))
     let elapsed = now - began
-    let perStep = elapsed / Double(max(1, record.step - first))
-    let left = perStep * Double(record.totalSteps - record.step)
-    let rate = Double(record.samples) / max(record.seconds, 1e-9)
+    let perStep = elapsed / Double(max(1, step - first))
+    let left = perStep * Double(total - step)
     let tail =
-      String(format: " %3d%%  %@/s  loss %.4f", Int(done * 100), compact(rate), smoothedLoss ?? record.loss)
+      String(format: " %3d%%  %@%@/s  loss %.4f", Int(done * 100), compact(rate), unit, smoothedLoss ?? 0)
       + "  \(duration(left)) left"
     let width = max(8, min(40, columns - tail.count - 1))
     let filled = Int(done * Double(width))
@@ -68,11 +92,10 @@ public final class ProgressBar: TrainingObserver {
   public func evaluated(_ record: EvaluationRecord) {
     let accuracy = record.accuracy.map { String(format: ", accuracy %.4f", $0) } ?? ""
     let set = record.set == "test" ? "test" : "validation"
-    let width = String(start?.totalSteps ?? 0).count
-    let step = String(record.step)
-    let padded = String(repeating: " ", count: max(0, width - step.count)) + step
+    let step = String(record.round ?? record.step)
+    let padded = String(repeating: " ", count: max(0, String(total).count - step.count)) + step
     line(
-      "step \(padded)  epoch \(record.epoch)  \(set) loss " + String(format: "%.4f", record.loss) + accuracy
+      (record.round == nil ? "step \(padded)  epoch \(record.epoch)" : "round \(padded)") + "  \(set) loss " + String(format: "%.4f", record.loss) + accuracy
         + "  " + duration(record.seconds))
   }
 

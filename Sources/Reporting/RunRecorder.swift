@@ -1,3 +1,4 @@
+import Federated
 import Foundation
 import Training
 
@@ -39,11 +40,44 @@ public final class RunRecorder: TrainingObserver {
     write(line)
   }
 
+  /// A line of the log.
+  public func began(_ start: FederationStart) {
+    log.write(
+      "\(start.strategy): \(start.model) (\(start.parameters) parameters) on \(start.data), \(start.clients) clients, "
+        + "\(start.cohort) a round, \(start.ranks) ranks × \(start.threads) threads, rounds \(start.firstRound + 1) to "
+        + "\(start.rounds)")
+  }
+
+  /// A line of metrics.
+  public func roundEnded(_ report: RoundReport) {
+    let record = report.record
+    var line = Metrics()
+    line.round = record.round
+    line.loss = record.loss
+    line.learningRate = record.learningRate
+    line.seconds = report.progress.seconds
+    line.bytesUp = report.progress.bytesUp
+    line.bytesDown = report.progress.bytesDown
+    line.digest = report.digest
+    line.others["clients"] = .integer(record.selected)
+    line.others["updates"] = .integer(record.updates)
+    if record.rejected > 0 { line.others["rejected"] = .integer(record.rejected) }
+    if record.lost > 0 { line.others["lost"] = .integer(record.lost) }
+    if record.empty > 0 { line.others["empty"] = .integer(record.empty) }
+    if record.simulatedSeconds > 0 { line.others["simulated_seconds"] = .number(record.simulatedSeconds) }
+    for (name, value) in record.others.sorted(by: { $0.key < $1.key }) { line.others[name] = .number(value) }
+    write(line)
+  }
+
   /// A line of metrics that says which set it is about, and a line of the log.
   public func evaluated(_ record: EvaluationRecord) {
     var line = Metrics()
-    line.step = record.step
-    line.epoch = record.epoch
+    if let round = record.round {
+      line.round = round
+    } else {
+      line.step = record.step
+      line.epoch = record.epoch
+    }
     line.loss = record.loss
     line.accuracy = record.accuracy
     line.seconds = record.seconds
@@ -51,7 +85,8 @@ public final class RunRecorder: TrainingObserver {
     line.others["set"] = .text(record.set)
     write(line)
     let accuracy = record.accuracy.map { ", accuracy \($0)" } ?? ""
-    log.write("step \(record.step): \(record.set) loss \(record.loss)\(accuracy)")
+    let moment = record.round.map { "round \($0)" } ?? "step \(record.step)"
+    log.write("\(moment): \(record.set) loss \(record.loss)\(accuracy)")
   }
 
   /// A line of the log.

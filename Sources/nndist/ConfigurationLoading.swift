@@ -8,7 +8,14 @@ enum ConfigurationLoading {
 
   /// A file's experiment.
   static func load(_ path: String, _ arguments: Arguments) throws(RunError) -> Experiment {
-    do { return try Experiment(try overridden(try Node.load(path), arguments)) } catch { throw RunError(error) }
+    do { return try Experiment(try node(path, arguments)) } catch { throw RunError(error) }
+  }
+
+  /// A file's configuration, with what overrides it.
+  static func node(_ path: String, _ arguments: Arguments) throws(RunError) -> Node {
+    let node: Node
+    do throws(ConfigurationError) { node = try Node.load(path) } catch { throw RunError(error) }
+    return try overridden(node, arguments)
   }
 
   /// A configuration with the environment's and the flags' values in it.

@@ -72,9 +72,4 @@ struct TrainingRun {
       return try Agreement.exchange([directory?.result == nil ? 0 : 1], communicator)[0] == [1]
     } catch { throw RunError(error) }
   }
-
-  /// Prints the result: as JSON, or for people.
-  func report(_ result: String) {
-    Output.line(arguments.has(.json) ? result : ResultText.of(result))
-  }
 }

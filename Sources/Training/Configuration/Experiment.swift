@@ -124,36 +124,11 @@ public struct PreparedExperiment: Sendable {
   /// Loads the data, unless some are given in their place, and builds the model.
   public init(_ experiment: Experiment, dataset given: Dataset? = nil) throws(RunError) {
     do {
-      compute = Compute(
-        backend: Compute.Backend(rawValue: experiment.compute.backend) ?? .onednn,
-        precision: Compute.Precision(rawValue: experiment.compute.precision) ?? .float32,
-        recomputes: experiment.training.recompute)
-      try compute.check()
-      dataset = try given ?? experiment.data.load(seed: experiment.seed)
-      let source = dataset.training
-      let input =
-        switch source.inputType {
-        case .float32: Signal(source.inputShape)
-        case .tokens(let vocabulary): Signal(tokens: source.inputShape, vocabulary: vocabulary)
-        }
-      let outputs = source.classCount ?? source.targetShape.count
-      let built = try experiment.model.build(input: input, classes: outputs)
-      model = built.model
+      let built = try PreparedModel(
+        experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.training.loss,
+        smoothing: experiment.training.labelSmoothing, experiment.compute, recomputes: experiment.training.recompute)
+      (compute, dataset, model, objective) = (built.compute, built.dataset, built.model, built.objective)
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
-      let isClasses = source.classCount != nil
-      let loss = experiment.training.loss ?? (isClasses ? .crossEntropy : .meanSquaredError)
-      guard isClasses == (loss == .crossEntropy) else {
-        throw ConfigurationError(
-          "training.loss is \(loss.rawValue), but \(dataset.name) has \(isClasses ? "classes" : "values") as targets")
-      }
-      objective = Objective(loss, smoothing: Float(experiment.training.labelSmoothing), target: source.targetShape)
-      let expected = isClasses ? Shape(source.targetShape.dimensions + [outputs]) : source.targetShape
-      guard model.output.shape.count == expected.count, model.output.shape[-1] == expected[-1] else {
-        let last = model.name == "layers" ? "model.layers.\(model.layers.count - 1)" : "the last layer"
-        throw ConfigurationError(
-          "the model makes \(model.output) numbers a sample, but \(dataset.name) needs \(Signal(expected)) "
-            + "(\(isClasses ? "\(outputs) classes" : "values")); change \(last)")
-      }
       let strategy = experiment.strategy()
       guard !(strategy is any ReplicaStrategy) || !model.meets else {
         throw ConfigurationError(
@@ -161,13 +136,6 @@ public struct PreparedExperiment: Sendable {
             + "true in model: \(model.name) is over the batch of all shards; leave out synchronised, or choose a strategy that "
             + "exchanges gradients, such as allreduce")
       }
-      guard model.layout.parameterCount > 0 else {
-        throw ConfigurationError(
-          "the model has no parameters to train; add a layer that has, such as {linear: \(outputs)}")
-      }
-      try MachineMemory.require(
-        Double(model.layout.parameterCount) * 4, for: "\(model.name) (\(model.layout.parameterCount) parameters)",
-        "make the model smaller")
       self.experiment = experiment
     } catch {
       throw RunError(error)

@@ -109,7 +109,8 @@ public struct ComputeOptions: Sendable {
   /// What factors of products are rounded to.
   public let precision: String
 
-  init(_ options: inout Options) throws(ConfigurationError) {
+  /// Reads the keys; where `threads` are not given it is as many as there are `cores` for each rank.
+  init(_ options: inout Options, cores: Int? = nil) throws(ConfigurationError) {
     backend = try options.choice("backend", of: ["onednn", "openblas"], default: "onednn", "who multiplies matrices")
     precision = try options.choice(
       "precision", of: Compute.Precision.allCases.map(\.rawValue), default: Compute.Precision.float32.rawValue,
@@ -117,8 +118,13 @@ public struct ComputeOptions: Sendable {
     try options.require(
       precision == Compute.Precision.float32.rawValue || backend == Compute.Backend.onednn.rawValue, key: "precision",
       "compute.precision is \(precision), which compute.backend: \(backend) does not multiply; use onednn")
-    threads = try options.integer(
-      "threads", default: 1, in: 1...1024, unit: "threads", "threads of a rank, which compute its shards")
+    let help = "threads of a rank, which compute its shards or visit its clients"
+    if let cores {
+      let given = try options.optionalInteger("threads", in: 1...1024, unit: "threads", help)
+      threads = given ?? cores
+    } else {
+      threads = try options.integer("threads", default: 1, in: 1...1024, unit: "threads", help)
+    }
   }
 }
 
@@ -131,9 +137,10 @@ public struct CheckpointOptions: Sendable {
   /// Newest checkpoints that stay.
   public let keep: Int
 
-  init(_ options: inout Options) throws(ConfigurationError) {
+  /// Reads the keys; `units` are those of the training's own progress.
+  init(_ options: inout Options, units: [String] = ["epoch", "step"]) throws(ConfigurationError) {
     every = try options.quantityOrNever(
-      "every", in: ["epoch", "step", CheckpointOptions.clockUnit], default: Quantity(5, CheckpointOptions.clockUnit),
+      "every", in: units + [CheckpointOptions.clockUnit], default: Quantity(5, CheckpointOptions.clockUnit),
       "how often a checkpoint is written in the background, beside the one at the end")
     keep = try options.integer(
       "keep", default: 3, in: 1...1 << 20, "newest checkpoints that are kept; the best one stays")

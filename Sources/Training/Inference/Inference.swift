@@ -1,5 +1,7 @@
+import Communication
 import Datasets
 import Layers
+import Learning
 import Tensors
 
 /// A trained model at work: its loss on a set, and what it makes of inputs.
@@ -84,10 +86,13 @@ public final class Inference {
   ) throws(RunError) {
     var plans: [Int: Plan] = [:]
     for size in Set(chunks.map(\.count)) {
-      plans[size] = ProgramLibrary.inference(prepared.model, objective, prepared.compute, batch: size)
+      plans[size] = Programs.inference(prepared.model, objective, prepared.compute, batch: size)
     }
     let bytes = plans.values.map(\.poolBytes).max() ?? 0
-    let team = try WorkerTeam(count: min(threads, max(1, chunks.count)))
+    let team: WorkerTeam
+    do throws(CommunicationError) { team = try WorkerTeam(count: min(threads, max(1, chunks.count))) } catch {
+      throw RunError(error)
+    }
     defer { team.end() }
     team.run { member in
       let pool = Pool(bytes: bytes)

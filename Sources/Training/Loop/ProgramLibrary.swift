@@ -24,9 +24,7 @@ public struct ProgramLibrary: Sendable {
     self.objective = objective
     self.training = Dictionary(
       uniqueKeysWithValues: Set(training).map { batch in
-        let recorder = Recorder(batch: batch, mode: .training, layout: model.layout, compute: compute)
-        rule.record(model, objective, recorder)
-        return (batch, Plan(recorder))
+        (batch, Programs.training(model, objective, rule, compute, batch: batch))
       })
     meetings = self.training.values.first?.meetings ?? []
     for plan in self.training.values {
@@ -35,7 +33,7 @@ public struct ProgramLibrary: Sendable {
     }
     self.evaluation = Dictionary(
       uniqueKeysWithValues: Set(evaluation).map { batch in
-        (batch, ProgramLibrary.inference(model, objective, compute, batch: batch))
+        (batch, Programs.inference(model, objective, compute, batch: batch))
       })
   }
 
@@ -46,19 +44,6 @@ public struct ProgramLibrary: Sendable {
     self.init(
       prepared.model, prepared.objective, experiment.learning, prepared.compute, training: schedule.shardSizes,
       evaluation: sets.flatMap { Evaluator.sizes(of: $0, size: experiment.training.evaluationBatch) })
-  }
-
-  /// A program that computes outputs (result 0) and, where an objective is given, the loss.
-  public static func inference(_ model: Model, _ objective: Objective?, _ compute: Compute, batch: Int) -> Plan {
-    let recorder = Recorder(batch: batch, mode: .evaluation, layout: model.layout, compute: compute)
-    let outputs = model.record(model.recordInput(recorder), recorder)
-    if let objective {
-      _ = objective.record(outputs, recorder)
-    } else {
-      recorder.result(outputs)
-    }
-    recorder.fuse()
-    return Plan(recorder)
   }
 
   /// Pool memory that the largest plan needs.

@@ -40,6 +40,8 @@ public struct EvaluationRecord: Sendable {
   public var accuracy: Double?
   /// Seconds since the start.
   public var seconds: Double
+  /// Federated rounds done; nil for training without rounds.
+  public var round: Int?
 }
 
 /// A checkpoint that has reached the disk.
@@ -60,6 +62,10 @@ public protocol TrainingObserver: AnyObject {
   func began(_ start: TrainingStart)
   /// A step is done.
   func stepEnded(_ record: StepRecord)
+  /// A federation begins or continues.
+  func began(_ start: FederationStart)
+  /// A federated round is done.
+  func roundEnded(_ report: RoundReport)
   /// The model was evaluated.
   func evaluated(_ record: EvaluationRecord)
   /// A checkpoint has reached the disk.
@@ -75,6 +81,10 @@ extension TrainingObserver {
   public func began(_ start: TrainingStart) {}
   /// Nothing to do.
   public func stepEnded(_ record: StepRecord) {}
+  /// Nothing to do.
+  public func began(_ start: FederationStart) {}
+  /// Nothing to do.
+  public func roundEnded(_ report: RoundReport) {}
   /// Nothing to do.
   public func evaluated(_ record: EvaluationRecord) {}
   /// Nothing to do.

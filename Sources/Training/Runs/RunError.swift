@@ -1,6 +1,7 @@
 import Communication
 import Configuration
 import Datasets
+import Federated
 import Tensors
 
 /// Why a run ends early: one line for the user and the code that the process exits with.
@@ -23,10 +24,21 @@ public struct RunError: Error, Sendable, Hashable, CustomStringConvertible {
     case let error as ConfigurationError: self.init(.configuration, error.description)
     case let error as DataError: self.init(error.kind == .unwritable ? .refused : .data, error.description)
     case let error as CheckpointError: self.init(error.kind == .unwritable ? .refused : .checkpoint, error.description)
+    case let error as FederatedError: self.init(RunError.code(error.kind), error.message)
     case let error as LibraryError: self.init(.internalError, error.message)
     case let error as CommunicationError: self.init(RunError.code(error.kind), error.message)
     case let error as SystemFailure: self.init(.refused, error.message)
     default: self.init(.internalError, "\(error)")
+    }
+  }
+
+  private static func code(_ kind: FederatedError.Kind) -> ExitCode {
+    switch kind {
+    case .configuration: .configuration
+    case .data: .data
+    case .refused: .refused
+    case .diverged: .diverged
+    case .internalError: .internalError
     }
   }
 

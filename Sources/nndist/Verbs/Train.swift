@@ -14,22 +14,16 @@ enum Train: Verb {
     OwnBinary.begin()
     guard let launcher = LauncherEnvironment.detect(), launcher.size != 1 else {
       let communicator = InProcessCommunicator.alone()
-      let experiment = try ConfigurationLoading.load(arguments.positional[0], arguments)
-      let run = TrainingRun(verb: name, experiment: experiment, arguments: arguments)
-      if let result = try run.rank(PreparedExperiment(experiment), communicator) { run.report(result) }
+      let run = try PreparedRun(verb: name, arguments)
+      if let result = try run.rank(communicator) { PreparedRun.report(result, arguments) }
       return .done
     }
     return try withMPI { (communicator) throws(RunError) in
       // Another binary may give other bits.
       let binary = try Agreement.together(communicator) { () throws(RunError) in try OwnBinary.digest() }
       try Agreement.require("another nndist", binary, "start the same program on all machines", communicator)
-      let (run, prepared) = try Agreement.together(communicator) { () throws(RunError) in
-        let experiment = try ConfigurationLoading.load(arguments.positional[0], arguments)
-        return (
-          TrainingRun(verb: name, experiment: experiment, arguments: arguments), try PreparedExperiment(experiment)
-        )
-      }
-      if let result = try run.rank(prepared, communicator) { run.report(result) }
+      let run = try Agreement.together(communicator) { () throws(RunError) in try PreparedRun(verb: name, arguments) }
+      if let result = try run.rank(communicator) { PreparedRun.report(result, arguments) }
     }
   }
 

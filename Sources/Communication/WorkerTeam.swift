@@ -3,9 +3,9 @@ import Glibc
 /// The threads of one rank.  The calling thread is member 0; the others wait for work without using the processor.
 ///
 /// `@unchecked Sendable`: what changes is guarded by the mutex.
-final class WorkerTeam: @unchecked Sendable {
+public final class WorkerTeam: @unchecked Sendable {
   /// Threads, the caller included.
-  let count: Int
+  public let count: Int
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   /// There is work, or the end.
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -18,7 +18,7 @@ final class WorkerTeam: @unchecked Sendable {
   private var isEnding = false
 
   /// A team of `count` threads, of which `count − 1` are started.
-  init(count: Int) throws(RunError) {
+  public init(count: Int) throws(CommunicationError) {
     self.count = count
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(changed, nil)
@@ -44,7 +44,7 @@ final class WorkerTeam: @unchecked Sendable {
         }, context.toOpaque())
       guard code == 0 else {
         context.release()
-        throw RunError(.internalError, "cannot start thread \(member): \(String(cString: strerror(code)))")
+        throw CommunicationError(.library(Int(code)), "cannot start thread \(member): \(String(cString: strerror(code)))")
       }
       threads.append(thread)
     }
@@ -61,12 +61,12 @@ final class WorkerTeam: @unchecked Sendable {
   }
 
   /// Runs `body` once for every member, on its thread, and returns when all are done.
-  func run(_ body: (Int) -> Void) {
+  public func run(_ body: (Int) -> Void) {
     withoutActuallyEscaping(body) { runStored($0) }
   }
 
   /// The same for a closure that its owner keeps, so that nothing is allocated.
-  func runStored(_ body: @escaping (Int) -> Void) {
+  public func runStored(_ body: @escaping (Int) -> Void) {
     guard count > 1 else { return body(0) }
     pthread_mutex_lock(mutex)
     work = body
@@ -85,7 +85,7 @@ final class WorkerTeam: @unchecked Sendable {
   private static let smallest = 1 << 15
 
   /// Consecutive ranges of `count` scalars for the members: one for the caller alone where they are few.
-  func parts(of count: Int) -> [Range<Int>] {
+  public func parts(of count: Int) -> [Range<Int>] {
     let number = max(1, min(self.count, count / WorkerTeam.smallest))
     return (0..<number).map { ($0 * count / number)..<(($0 + 1) * count / number) }
   }
@@ -111,7 +111,7 @@ final class WorkerTeam: @unchecked Sendable {
   }
 
   /// Ends the threads; the team must not be used afterwards.
-  func end() {
+  public func end() {
     pthread_mutex_lock(mutex)
     isEnding = true
     pthread_cond_broadcast(changed)

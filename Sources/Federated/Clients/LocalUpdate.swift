@@ -1,0 +1,69 @@
+import Optimizers
+import Tensors
+
+/// A step of a client's training, after the gradients of a batch are there.
+public struct LocalStep {
+  /// The model that is trained.
+  public let model: ParameterStore
+  /// The mean gradient of the batch.
+  public let gradients: UnsafeMutablePointer<Float>
+  /// Scalars of the parameter block.
+  public let count: Int
+  /// Its learning rate.
+  public let learningRate: Double
+  /// Steps of the visit before it.
+  public let index: Int
+
+  /// The model's parameters.
+  public var parameters: UnsafeMutablePointer<Float> { model.parameters.base }
+}
+
+/// How a client's parameters move in a step.
+public protocol LocalUpdate {
+  /// Moves them.
+  mutating func update(_ step: LocalStep)
+}
+
+/// What a strategy adds to a client's gradients.
+public protocol GradientCorrection {
+  /// gradients ← corrected gradients.
+  func correct(_ step: LocalStep)
+}
+
+/// Gradients as they are.
+public struct NoCorrection: GradientCorrection {
+  /// Nothing to correct.
+  public init() {}
+
+  /// Does nothing.
+  public func correct(_ step: LocalStep) {}
+}
+
+/// The task's optimizer, from zero momentum on, over corrected gradients.
+public struct OptimizerUpdate<Correction: GradientCorrection>: LocalUpdate {
+  private let optimizer: Optimizer
+  private let clip: Double?
+  private let correction: Correction
+
+  /// The optimizer of a trainer, which forgets what it remembered.
+  public init(_ trainer: LocalTrainer, _ correction: Correction) {
+    optimizer = trainer.optimizer
+    clip = trainer.task.local.clip
+    self.correction = correction
+    optimizer.reset()
+  }
+
+  /// Clips, corrects, and moves the parameters.  Clipping is of the batch's own gradient, before the correction.
+  public mutating func update(_ step: LocalStep) {
+    if let clip {
+      let norm = Reductions.squares(step.gradients, step.count).squareRoot()
+      if norm > clip { VectorMath.scale(step.gradients, by: Float(clip / norm), count: step.count) }
+    }
+    correction.correct(step)
+    let all = 0..<step.count
+    optimizer.measure(parameters: step.parameters, gradients: step.gradients, range: all, step: step.index)
+    optimizer.update(
+      parameters: step.parameters, gradients: step.gradients, range: all, step: step.index,
+      learningRate: step.learningRate)
+  }
+}

@@ -1,0 +1,10 @@
+/// Which choice a stream of `RandomPurpose.selection` makes: who is asked, who answers, and with which device.
+enum SelectionStream {
+  static let cohort: UInt64 = 0
+  static let availability: UInt64 = 1
+  static let dropout: UInt64 = 2
+  static let phase: UInt64 = 3
+  static let speed: UInt64 = 4
+  static let bandwidthUp: UInt64 = 5
+  static let bandwidthDown: UInt64 = 6
+}

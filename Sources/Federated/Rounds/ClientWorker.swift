@@ -1,0 +1,129 @@
+import Datasets
+import Tensors
+
+/// One thread's part in rounds: it visits clients, one after the other, and sums what they upload.
+final class ClientWorker {
+  let visit: ClientVisit
+  let half: any ClientHalf
+  let stages: [any UploadStage]
+  /// Sums of the parts, as their kinds have them.
+  let sums: [FixedPointSum?]
+  let votes: [VoteSum?]
+  let integers: [UnsafeMutableBufferPointer<Int64>?]
+  /// What evaluation reads into.
+  private var evaluationBatch: Batch?
+
+  init(
+    _ task: FederatedTask, _ plan: FederatedPlan, _ half: any ClientHalf, _ visit: ClientVisit,
+    _ stages: [any UploadStage]
+  ) {
+    self.visit = visit
+    self.half = half
+    self.stages = stages
+    sums = plan.uploads.map { part in
+      (part.kind == .change && plan.rule == nil) || part.kind == .numbers ? FixedPointSum(count: part.count) : nil
+    }
+    votes = plan.uploads.map { $0.kind == .votes ? VoteSum(count: $0.count) : nil }
+    integers = plan.uploads.map { part in
+      guard part.kind == .integers else { return nil }
+      let words = UnsafeMutableBufferPointer<Int64>.allocate(capacity: part.count)
+      words.initialize(repeating: 0)
+      return words
+    }
+  }
+
+  deinit { for words in integers { words?.deallocate() } }
+
+  /// Sums of nothing, before a round.
+  func clear() {
+    for sum in sums { sum?.clear() }
+    for sum in votes { sum?.clear() }
+    for words in integers { words?.update(repeating: 0) }
+  }
+
+  /// Visits a client that has samples, and adds its upload.  `together` takes the changes of clients that must be seen
+  /// together.
+  func call(
+    _ client: Int, round: Int, epochs: Int, learningRate: Double, weight: Int, _ scale: FixedPointScale,
+    _ states: ClientStates?, together: UnsafeMutablePointer<Float>?
+  ) throws(FederatedError) -> VisitRecord {
+    visit.client = client
+    visit.round = round
+    visit.epochs = epochs
+    visit.learningRate = learningRate
+    visit.trainer.load(client)
+    try recall(states)
+    visit.outcome = LocalOutcome()
+    half.update(visit)
+    var record = VisitRecord()
+    record.steps = visit.outcome.steps
+    record.loss = visit.outcome.loss
+    record.terms = visit.outcome.terms
+    record.bytesUp = visit.plan.uploadBytes
+    for stage in stages { stage.apply(visit, &record) }
+    record.status = isAcceptable ? .accepted : .rejected
+    if record.status == .rejected { return record }
+    if let states, let state = visit.state.baseAddress { try states.write(client, from: state) }
+    add(weight: weight, scale, together: together)
+    return record
+  }
+
+  /// What the client remembers; zeros at its first visit.
+  func recall(_ states: ClientStates?) throws(FederatedError) {
+    guard let states, let state = visit.state.baseAddress else { return }
+    visit.isKnown = try states.read(visit.client, into: state)
+    if !visit.isKnown { visit.state.update(repeating: 0) }
+  }
+
+  /// Whether all Float32 parts are finite and small enough for exact sums.
+  private var isAcceptable: Bool {
+    for (index, part) in visit.plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
+      let scalars = visit.upload.scalars(index)
+      guard let base = scalars.baseAddress else { continue }
+      if !FixedPointScale.accepts(base, count: scalars.count) { return false }
+    }
+    return true
+  }
+
+  private func add(weight: Int, _ scale: FixedPointScale, together: UnsafeMutablePointer<Float>?) {
+    for (index, part) in visit.plan.uploads.enumerated() {
+      switch part.kind {
+      case .change, .numbers:
+        let scalars = visit.upload.scalars(index)
+        if let sum = sums[index] {
+          _ = sum.add(UnsafeBufferPointer(scalars), weight: weight, scale)
+        } else if let together, let base = scalars.baseAddress {
+          together.update(from: base, count: scalars.count)
+        }
+      case .votes:
+        votes[index]?.add(UnsafeRawBufferPointer(visit.upload.bits(index)))
+      case .integers:
+        guard let words = integers[index] else { continue }
+        let added = visit.upload.integers(index)
+        for place in 0..<part.count { words[place] &+= added[place] }
+      }
+    }
+  }
+
+  /// Adds what another worker has summed.
+  func merge(_ other: ClientWorker) {
+    for (sum, more) in zip(sums, other.sums) { if let sum, let more { sum.merge(more) } }
+    for (sum, more) in zip(votes, other.votes) { if let sum, let more { sum.merge(more) } }
+    for (words, more) in zip(integers, other.integers) {
+      if let words, let more { for place in words.indices { words[place] &+= more[place] } }
+    }
+  }
+
+  /// Sums over samples of a set, by a model.
+  func evaluate(_ source: any DataSource, _ samples: ArraySlice<Int32>, _ model: ParameterStore) -> Evaluation {
+    let batch: Batch
+    if let known = evaluationBatch, known.capacity >= samples.count {
+      batch = known
+    } else {
+      batch = Batch(capacity: samples.count, of: source)
+      evaluationBatch = batch
+    }
+    batch.fill(from: source, samples: samples, epoch: 0)
+    return half.evaluate(batch, model, visit)
+  }
+}

@@ -1,0 +1,209 @@
+import Communication
+import Configuration
+import Datasets
+import Glibc
+import Synchronization
+import Tensors
+
+/// Rounds of a federation: who takes part, their visits on all threads of all ranks, and what comes of their uploads.
+///
+/// A result is a function of task, strategy and setting: sums are of integers, records stand at their places, and what must be
+/// seen together is combined in client order, so that nothing depends on who visited whom.
+public final class FederatedEngine {
+  /// What is trained.
+  public let task: FederatedTask
+  /// What travels.
+  public let plan: FederatedPlan
+  /// What clients start from.
+  public let broadcast: Broadcast
+  /// The server's half.
+  public let server: any ServerHalf
+  /// Who takes part, and what is done to updates.
+  public let setting: FederatedSetting
+  /// What clients remember; nil where they remember nothing.
+  public let states: ClientStates?
+  /// Simulated seconds of all rounds.
+  public internal(set) var simulatedSeconds = 0.0
+  let communicator: any Communicator
+  let team: WorkerTeam
+  let workers: [ClientWorker]
+  private let outcome: RoundOutcome
+  private let outcomeStages: [any OutcomeStage]
+  private let cohort: Cohort
+  private let queue: VisitQueue
+  private var together: [UnsafeMutableBufferPointer<Float>?]
+  private let scratch = RobustScratch()
+  private var scale = FixedPointScale(totalWeight: 1)
+  private var round = 0
+  private var learningRate = 0.0
+  private let failures: UnsafeMutableBufferPointer<FederatedError?>
+  private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
+
+  /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
+  public init(
+    _ task: FederatedTask, _ strategy: any FederatedStrategy, _ setting: FederatedSetting, model: ParameterStore,
+    threads: Int, _ communicator: any Communicator
+  ) throws {
+    self.task = task
+    self.setting = setting
+    self.communicator = communicator
+    var plan = try strategy.plan(task)
+    try setting.adapt(&plan, task)
+    self.plan = plan
+    broadcast = Broadcast(model, plan.blocks)
+    server = strategy.makeServer(task, plan, broadcast)
+    let team = try WorkerTeam(count: threads)
+    self.team = team
+    let programs = strategy.programs(task)
+    workers = (0..<threads).map { [broadcast] _ in
+      ClientWorker(
+        task, plan, strategy.makeClient(task, plan), ClientVisit(broadcast, plan, LocalTrainer(task, programs)),
+        setting.uploadStages(task, plan))
+    }
+    outcomeStages = setting.outcomeStages(task, plan)
+    outcome = RoundOutcome(plan.uploads)
+    outcome.votes = workers[0].votes
+    outcome.integers = workers[0].integers
+    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? .samples)
+    queue = try VisitQueue(communicator)
+    states =
+      plan.stateCount == 0
+      ? nil
+      : ClientStates(floats: plan.stateCount, memoryLimit: setting.stateMemory, spillDirectory: setting.spillDirectory)
+    together = plan.uploads.map { _ in nil }
+    failures = .allocate(capacity: threads)
+    failures.initialize(repeating: nil)
+  }
+
+  deinit {
+    team.end()
+    for buffer in together { buffer?.deallocate() }
+    failures.deinitialize()
+    failures.deallocate()
+  }
+
+  /// Blocks that the future depends on beside the model and what clients remember: the same on every rank.
+  public var memory: [ServerMemory] {
+    zip(plan.blocks, broadcast.blocks).map { ServerMemory("broadcast/\($0.name)", $1) }
+      + server.memory.map { ServerMemory("server/\($0.name)", $0.storage) }
+      + outcomeStages.flatMap { $0.memory.map { ServerMemory("setting/\($0.name)", $0.storage) } }
+  }
+
+  /// What comes before the first round.  Collective.
+  public func prepare(_ note: (String) -> Void) throws {
+    var failure: FederatedError?
+    if communicator.rank == 0 {
+      do throws(FederatedError) { try server.prepare(Workers(team), note) } catch { failure = error }
+    }
+    // Ranks must not wait for a rank 0 that has given up.
+    var failed: [Int32] = [failure == nil ? 0 : 1]
+    try failed.withUnsafeMutableBufferPointer { (buffer) throws in
+      if communicator.size > 1 { try communicator.broadcast(buffer, root: 0) }
+    }
+    if let failure { throw failure }
+    if failed[0] != 0 { throw FederatedError(.refused, "rank 0 could not prepare the federation") }
+    if communicator.size == 1 { return }
+    for storage in [broadcast.model.parameters, broadcast.model.states] + memory.map(\.storage) where storage.count > 0
+    {
+      try communicator.broadcast(storage.scalars, root: 0)
+    }
+  }
+
+  // MARK: A round
+
+  /// One round, counted from 0.  Collective.
+  public func round(_ index: Int) throws -> RoundRecord {
+    round = index
+    learningRate = task.learningRate(round: index)
+    cohort.select(index, simulatedSeconds, plan)
+    scale = FixedPointScale(totalWeight: max(1, cohort.totalWeight))
+    for worker in workers { worker.clear() }
+    makeRoom()
+    queue.begin(count: cohort.count)
+    team.runStored(work)
+    for failure in failures { if let failure { throw failure } }
+    for worker in workers.dropFirst() { workers[0].merge(worker) }
+    try exchange()
+    return try conclude()
+  }
+
+  /// One thread's share of the visits.
+  private func visit(_ member: Int) {
+    failures[member] = nil
+    do throws(FederatedError) {
+      while let place = queue.next(states == nil ? nil : { [cohort] in cohort.clients[$0] }) {
+        guard cohort.isVisited(place) else { continue }
+        let client = Int(cohort.clients[place])
+        let record = try workers[member].call(
+          client, round: round, epochs: cohort.epochs[place], learningRate: learningRate, weight: cohort.weights[place],
+          scale, states, together: together[0].map { $0.baseAddress! + place * plan.uploads[0].count })
+        cohort.record(record, place)
+      }
+    } catch { failures[member] = error }
+  }
+
+  /// Room for changes that must be seen together.
+  private func makeRoom() {
+    guard plan.rule != nil else { return }
+    let count = cohort.count * plan.uploads[0].count
+    if let known = together[0], known.count >= count { return known.update(repeating: 0) }
+    together[0]?.deallocate()
+    let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+    buffer.initialize(repeating: 0)
+    together[0] = buffer
+  }
+
+  /// Adds up what the ranks have.
+  private func exchange() throws {
+    guard communicator.size > 1 else { return }
+    let first = workers[0]
+    try communicator.allReduce(cohort.records, .sum)
+    for sum in first.sums { if let sum { try communicator.allReduce(sum.words, .sum) } }
+    for sum in first.votes { if let sum { try communicator.allReduce(sum.words, .sum) } }
+    for words in first.integers { if let words { try communicator.allReduce(words, .sum) } }
+    for buffer in together {
+      // Bits of all but one rank are zeros: adding them as integers also keeps the sign of a zero.
+      guard let buffer else { continue }
+      try buffer.withMemoryRebound(to: Int32.self) { (words) throws in try communicator.allReduce(words, .sum) }
+    }
+  }
+
+  /// Combines the uploads and moves the server.
+  private func conclude() throws -> RoundRecord {
+    var (record, whole) = cohort.summary(plan)
+    record.round = round + 1
+    record.learningRate = learningRate
+    simulatedSeconds += record.simulatedSeconds
+    outcome.round = round
+    outcome.learningRate = learningRate
+    outcome.updates = record.updates
+    outcome.weight = cohort.acceptedWeight
+    for (index, part) in plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
+      let mean = UnsafeMutableBufferPointer(start: outcome.mean(index), count: part.count)
+      if let sum = workers[0].sums[index] {
+        guard let target = mean.baseAddress else { continue }
+        scale.mean(
+          sum.sums, weight: setting.plannedWeight(cohort) ?? sum.weight, into: target, count: part.count)
+      } else if let rule = plan.rule, let changes = together[index]?.baseAddress, record.updates > 0 {
+        do throws(ConfigurationError) { try rule.check(clients: record.updates) } catch {
+          throw FederatedError(.refused, "round \(round + 1): \(error.message)")
+        }
+        let places = cohort.acceptedPlaces
+        let set = UpdateSet(
+          places.map { UnsafePointer(changes + $0 * part.count) }, weights: places.map { cohort.weights[$0] },
+          count: part.count)
+        rule.combine(set, into: outcome.mean(index), scratch, Workers(team))
+      }
+    }
+    for stage in outcomeStages { try stage.apply(outcome, whole: whole, &record) }
+    if record.updates > 0 || setting.combinesNothing { try server.combine(outcome) }
+    return record
+  }
+}
+
+extension Workers {
+  /// The threads of a team.
+  init(_ team: WorkerTeam) {
+    self.init(count: team.count) { body in team.run { body($0) } }
+  }
+}

@@ -1,0 +1,73 @@
+import Tensors
+
+/// What a server does with the uploads of a round.  Every rank has one and gives it the same sums, so that all hold the same.
+public protocol ServerHalf: AnyObject {
+  /// What it remembers beside the broadcast, for checkpoints.
+  var memory: [ServerMemory] { get }
+  /// Shared state that is part of the result beside the parameters, such as prototypes: what the digest goes on with.
+  var results: [Storage] { get }
+
+  /// What comes before the first round, such as pruning: writes to broadcast and memory.  Only rank 0 does it, and only where
+  /// no checkpoint is continued.
+  func prepare(_ workers: Workers, _ note: (String) -> Void) throws(FederatedError)
+
+  /// Moves the broadcast by what a round has brought.  Not called for a round without updates.
+  func combine(_ outcome: RoundOutcome) throws(FederatedError)
+}
+
+extension ServerHalf {
+  /// Nothing beside the broadcast.
+  public var memory: [ServerMemory] { [] }
+  /// Nothing beside the parameters.
+  public var results: [Storage] { [] }
+  /// Nothing to prepare.
+  public func prepare(_ workers: Workers, _ note: (String) -> Void) throws(FederatedError) {}
+}
+
+/// A named block of what a server remembers.
+public struct ServerMemory {
+  /// For example `momentum`.
+  public let name: String
+  /// Its scalars.
+  public let storage: Storage
+
+  /// A block under a name.
+  public init(_ name: String, _ storage: Storage) {
+    self.name = name
+    self.storage = storage
+  }
+}
+
+/// What a cohort's uploads came to, the same on every rank.
+public final class RoundOutcome {
+  /// Rounds before this one.
+  public internal(set) var round = 0
+  /// Clients whose update was taken.
+  public internal(set) var updates = 0
+  /// Their weights' sum.
+  public internal(set) var weight = 0
+  /// The learning rate of clients.
+  public internal(set) var learningRate = 0.0
+  let means: [Storage]
+  var votes: [VoteSum?] = []
+  var integers: [UnsafeMutableBufferPointer<Int64>?] = []
+
+  init(_ parts: [UploadPart]) {
+    means = parts.map { Storage(zeros: $0.kind == .change || $0.kind == .numbers ? $0.count : 0) }
+  }
+
+  /// The weighted mean of a part of Float32 scalars, noise included; or what a robust rule has made of it.
+  public func mean(_ part: Int) -> UnsafeMutablePointer<Float> { means[part].base }
+
+  /// The counted votes of a part.
+  public func votes(_ part: Int) -> VoteSum {
+    guard let votes = votes[part] else { preconditionFailure("part \(part) is no votes") }
+    return votes
+  }
+
+  /// The sums of a part of integers.
+  public func integers(_ part: Int) -> UnsafeMutableBufferPointer<Int64> {
+    guard let integers = integers[part] else { preconditionFailure("part \(part) is no integers") }
+    return integers
+  }
+}
