@@ -6,6 +6,7 @@ public enum FederatedCatalog {
   public static let all: [any FederatedStrategy.Type] = [
     FedAvg.self,
     FedProx.self,
+    PrototypeAveraging.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

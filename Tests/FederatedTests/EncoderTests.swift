@@ -24,7 +24,7 @@ struct EncoderTests {
 
   @Test("learn the same bits with any number of workers", arguments: [1, 2, 3, 4])
   func workers(_ batch: Int) throws {
-    let settings = EncoderSettings(episodes: 10, batch: batch, halving: 4)
+    let settings = EncoderSettings(episodes: 10, batch: batch, halving: 4, averaging: 0.5)
     let expected = try trained(settings, workers: .one)
     #expect(expected.parameters.allSatisfy { $0.isFinite } && expected.states.allSatisfy { $0.isFinite })
     #expect(expected.accuracies.count == (10 + batch - 1) / batch)
@@ -110,6 +110,32 @@ struct EncoderTests {
       #expect(curve[ways - 1].mean == Double(right) / Double(ways * 3))
     }
     #expect(PrototypeEvaluation.episodes(sampler, count: 1, embeddings) == curve[5])
+  }
+
+  @Test("end as the running mean of the weights after each update")
+  func averaging() throws {
+    let source = Glyphs.source(classes: 10, each: 5)
+    let sampler = try EpisodeSampler(Glyphs.classes(10, each: 5), Self.shape, seed: 1, for: .training)
+    func run(_ averaging: Double) throws -> (weights: [[Float]], end: [Float]) {
+      let (model, store) = try Glyphs.encoder(channels: 4)
+      var weights: [[Float]] = []
+      let settings = EncoderSettings(episodes: 6, batch: 1, averaging: averaging)
+      EncoderTraining(model, sampler, of: source, settings).run(store) { _ in
+        weights.append(Array(store.parameters.scalars) + Array(store.states.scalars))
+        return true
+      }
+      return (weights, Array(store.parameters.scalars) + Array(store.states.scalars))
+    }
+    let last = try run(0)
+    #expect(last.end == last.weights[5])
+    let (weights, end) = try run(0.75)
+    #expect(weights == last.weights)
+    var mean = weights[0].map(Double.init)
+    for step in 1..<6 {
+      let kept = min(0.75, Double(step) / Double(step + 1))
+      for i in mean.indices { mean[i] = kept * mean[i] + (1 - kept) * Double(weights[step][i]) }
+    }
+    #expect(zip(end, mean).allSatisfy { abs(Double($0) - $1) < 1e-5 * max(1, abs($1)) })
   }
 
   @Test("end as the best that the validation saw, and stop when told to")

@@ -48,6 +48,31 @@ public final class Embedder {
       executor = Executor(plan, pool: Pool(bytes: plan.poolBytes))
       batch = Batch(capacity: Embedder.chunk, of: source)
     }
+
+    func embed(
+      _ samples: ArraySlice<Int32>, of source: any DataSource, _ store: ParameterStore, _ version: Int,
+      _ body: (_ place: Int, _ label: Int, _ embedding: UnsafePointer<Float>) -> Void
+    ) {
+      for first in stride(from: samples.startIndex, to: samples.endIndex, by: Embedder.chunk) {
+        let places = first..<min(first + Embedder.chunk, samples.endIndex)
+        batch.fill(from: source, samples: samples[places], epoch: 0)
+        let made = run(store, version)
+        let width = executor.result(0).count / Embedder.chunk
+        for place in places {
+          body(place, Int(batch.targetClasses[place - first]), made + (place - first) * width)
+        }
+      }
+    }
+
+    /// The embeddings of what the batch holds.
+    func run(_ store: ParameterStore, _ version: Int) -> UnsafePointer<Float> {
+      executor.run(
+        Executor.Inputs(
+          store: store, version: version, gradients: nil, samples: batch.input, targets: batch.targets,
+          sampleKeys: batch.sampleKeys))
+      // Never nil: a chunk has rows.
+      return executor.result(0).baseAddress.unsafelyUnwrapped
+    }
   }
 
   /// Embeds samples of `source`.
@@ -73,18 +98,33 @@ public final class Embedder {
     version += 1
     let (source, lanes, version, workers, width) = (source, lanes, version, workers, width)
     workers.run { worker in
-      let lane = lanes[worker]
       let part = workers.part(worker, of: samples.count, grain: Embedder.chunk)
-      for first in stride(from: part.lowerBound, to: part.upperBound, by: Embedder.chunk) {
-        let rows = first..<min(first + Embedder.chunk, part.upperBound)
-        lane.batch.fill(from: source, samples: samples[rows], epoch: 0)
-        lane.executor.run(
-          Executor.Inputs(
-            store: store, version: version, gradients: nil, samples: lane.batch.input, targets: lane.batch.targets,
-            sampleKeys: lane.batch.sampleKeys))
-        guard let made = lane.executor.result(0).baseAddress else { continue }
-        embeddings[first].update(from: made, count: rows.count * width)
+      lanes[worker].embed(samples[part], of: source, store, version) { row, _, embedding in
+        embeddings[row].update(from: embedding, count: width)
       }
+    }
+    return embeddings
+  }
+
+  /// Calls `body` with the place of each sample, its class and its embedding, which is valid until `body` returns; in order,
+  /// on the calling thread, and without allocating.
+  func forEach(
+    _ samples: ArraySlice<Int32>, _ store: ParameterStore,
+    _ body: (_ place: Int, _ label: Int, _ embedding: UnsafePointer<Float>) -> Void
+  ) {
+    version += 1
+    lanes[0].embed(samples, of: source, store, version, body)
+  }
+
+  /// The embeddings of a batch's samples, by the calling thread.
+  func embed(_ batch: Batch, _ store: ParameterStore) -> Embeddings {
+    let embeddings = Embeddings(count: batch.count, width: width)
+    version += 1
+    let (lane, bytes) = (lanes[0], 4 * batch.inputShape.count)
+    for first in stride(from: 0, to: batch.count, by: Embedder.chunk) {
+      let count = min(Embedder.chunk, batch.count - first)
+      lane.batch.input.copyMemory(from: batch.input + first * bytes, byteCount: count * bytes)
+      embeddings[first].update(from: lane.run(store, version), count: count * width)
     }
     return embeddings
   }

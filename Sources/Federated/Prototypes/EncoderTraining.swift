@@ -14,14 +14,21 @@ public struct EncoderSettings: Sendable, Hashable {
   public var learningRate: Double
   /// Episodes after which the rate is halved, again and again; nil for a constant rate.
   public var halving: Int?
+  /// Share of the old mean that each update keeps in the running mean of the weights, which the training ends as; 0 ends as
+  /// the last weights.
+  public var averaging: Double
 
-  /// R. Logan et al. (2021) take 50,000 episodes, one an update, at 0.001.
-  public init(episodes: Int, batch: Int = 2, learningRate: Double = 1e-3, halving: Int? = nil) {
+  /// R. Logan et al. (2021) take 50,000 episodes, one an update, at 0.001, and the last weights.
+  public init(
+    episodes: Int, batch: Int = 2, learningRate: Double = 1e-3, halving: Int? = nil, averaging: Double = 0
+  ) {
     precondition(episodes >= 0 && batch >= 1 && learningRate > 0 && halving.map { $0 > 0 } != false, "\(episodes)")
+    precondition(averaging >= 0 && averaging < 1, "a running mean that keeps \(averaging)")
     self.episodes = episodes
     self.batch = batch
     self.learningRate = learningRate
     self.halving = halving
+    self.averaging = averaging
   }
 
   /// The rate of the update that begins with an episode.
@@ -30,7 +37,7 @@ public struct EncoderSettings: Sendable, Hashable {
   }
 }
 
-/// Meta-training of an encoder (Snell, Swersky, Zemel 2017, algorithm 1), by Adam.
+/// Meta-training of an encoder (Snell, Swersky, Zemel 2017, algorithm 1), by Adam, with a running mean of the weights.
 ///
 /// Each episode is normalised by its own statistics and makes a gradient of its own; those of an update are averaged in order
 /// of episodes, so that the bits depend on the batch but not on the workers.
@@ -71,6 +78,8 @@ public final class EncoderTraining {
   /// One block for each episode of an update; the first becomes their sum.
   private let gradients: [Storage]
   private let optimizer: Optimizer
+  /// The running mean of the weights.
+  private let mean: ParameterStore
   private let sums: [Sums]
   /// Changes with every update.
   private var version = 0
@@ -114,6 +123,7 @@ public final class EncoderTraining {
     lanes = (0..<min(workers.count, settings.batch)).map { _ in Lane(plan, source) }
     gradients = (0..<settings.batch).map { _ in Storage(zeros: model.layout.gradientCount) }
     optimizer = Optimizer(Adam(), layout: model.layout)
+    mean = ParameterStore(model.layout)
     sums = (0..<settings.batch).map { _ in Sums() }
   }
 
@@ -123,25 +133,27 @@ public final class EncoderTraining {
   public func run(
     _ store: ParameterStore, validation: Validation? = nil, progress: (Progress) -> Bool = { _ in true }
   ) {
+    if settings.episodes == 0 { return }
     optimizer.reset()
-    let best = validation.map { _ in ParameterStore(layout) }
+    let best = ParameterStore(layout)
     var highest = -Double.infinity
     var (step, first) = (0, 0)
     var goesOn = true
     while first < settings.episodes, goesOn {
       let count = min(settings.batch, settings.episodes - first)
       update(store, step: step, episodes: first..<first + count)
+      // The first weights would weigh too much in a mean that keeps most of what it is.
+      average(store, keeping: Float(min(settings.averaging, Double(step) / Double(step + 1))))
       let last = first
       (step, first) = (step + 1, first + count)
       var score: Double?
-      if let validation, let best,
+      if let validation,
         first / validation.interval > last / validation.interval || first == settings.episodes
       {
-        let value = validation.score(store)
+        let value = validation.score(mean)
         if value > highest {
           highest = value
-          best.parameters.copy(from: store.parameters)
-          best.states.copy(from: store.states)
+          EncoderTraining.copy(mean, into: best)
         }
         score = value
       }
@@ -151,9 +163,23 @@ public final class EncoderTraining {
           episodes: first, loss: sums[..<count].reduce(0) { $0 + $1.loss } / queries,
           accuracy: sums[..<count].reduce(0) { $0 + $1.correct } / queries, validation: score))
     }
-    if let best, highest > -.infinity {
-      store.parameters.copy(from: best.parameters)
-      store.states.copy(from: best.states)
+    EncoderTraining.copy(highest > -.infinity ? best : mean, into: store)
+  }
+
+  private static func copy(_ source: ParameterStore, into target: ParameterStore) {
+    target.parameters.copy(from: source.parameters)
+    target.states.copy(from: source.states)
+  }
+
+  /// mean ← kept · mean + (1 − kept) · weights, running statistics as well.
+  private func average(_ store: ParameterStore, keeping kept: Float) {
+    for (source, target) in [(store.parameters, mean.parameters), (store.states, mean.states)] {
+      let (x, y) = (source.base, target.base)
+      var i = 0
+      while i < source.count {
+        y[i] = kept * y[i] + (1 - kept) * x[i]
+        i &+= 1
+      }
     }
   }
 

@@ -19,17 +19,35 @@ public final class PrototypeMemory: @unchecked Sendable {
   public let width: Int
   /// `[classes, width + 1]`: for each class Σq of each coordinate, then the number of samples.
   public let words: UnsafeMutableBufferPointer<Int64>
+  /// Whose memory the words are.
+  private let owner: AnyObject
 
-  /// Remembers nothing.
-  public init(classes: Int, width: Int) {
+  /// Integers that so many classes take.
+  public static func wordCount(classes: Int, width: Int) -> Int { classes * (width + 1) }
+
+  /// Remembers what stands in `words`, which belong to `owner`.
+  init(classes: Int, width: Int, words: UnsafeMutableBufferPointer<Int64>, of owner: AnyObject) {
     precondition(classes >= 1 && width >= 1, "\(classes) classes of width \(width)")
+    precondition(words.count == PrototypeMemory.wordCount(classes: classes, width: width), "\(words.count) words")
     self.classes = classes
     self.width = width
-    words = .allocate(capacity: classes * (width + 1))
-    words.initialize(repeating: 0)
+    self.words = words
+    self.owner = owner
   }
 
-  deinit { words.deallocate() }
+  /// Remembers nothing, in words that lie in a block of scalars: as such they go into checkpoints and digests.
+  public convenience init(classes: Int, width: Int) {
+    let count = PrototypeMemory.wordCount(classes: classes, width: width)
+    self.init(classes: classes, width: width, in: Storage(zeros: 2 * count))
+  }
+
+  /// Remembers what stands in a block of twice as many scalars as there are words.
+  convenience init(classes: Int, width: Int, in storage: Storage) {
+    let raw = UnsafeMutableRawPointer(storage.base)
+    let words = UnsafeMutableBufferPointer(
+      start: raw.assumingMemoryBound(to: Int64.self), count: storage.count / 2)
+    self.init(classes: classes, width: width, words: words, of: storage)
+  }
 
   private func sums(_ label: Int) -> UnsafeMutablePointer<Int64> {
     precondition(label >= 0 && label < classes, "class \(label) of \(classes)")
@@ -62,7 +80,14 @@ public final class PrototypeMemory: @unchecked Sendable {
   /// Adds what another remembers of other samples.
   public func merge(_ other: PrototypeMemory) {
     precondition(other.classes == classes && other.width == width, "merging memories of other classes or widths")
-    let (target, source, count) = (sums(0), UnsafePointer(other.sums(0)), words.count)
+    merge(other.words)
+  }
+
+  /// Adds words of the same classes.
+  func merge(_ words: UnsafeMutableBufferPointer<Int64>) {
+    precondition(words.count == self.words.count, "merging \(words.count) words into \(self.words.count)")
+    guard let source = words.baseAddress else { return }
+    let (target, count) = (sums(0), words.count)
     var i = 0
     while i < count {
       target[i] = target[i] &+ source[i]

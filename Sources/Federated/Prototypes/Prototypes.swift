@@ -16,8 +16,16 @@ public struct Prototypes: Sendable {
 
   /// The prototypes of the given classes of a memory, in this order.
   public init(_ memory: PrototypeMemory, labels: [Int], _ compute: Compute = Compute()) {
-    let (width, rows) = (memory.width, Storage(zeros: labels.count * memory.width))
-    for (row, label) in labels.enumerated() { memory.prototype(label, into: rows.base + row * width) }
+    self.init(labels: labels, width: memory.width, compute) { memory.prototype($0, into: $1) }
+  }
+
+  /// The prototypes that `write` makes of classes.
+  init(
+    labels: [Int], width: Int, _ compute: Compute,
+    write: (_ label: Int, _ prototype: UnsafeMutablePointer<Float>) -> Void
+  ) {
+    let rows = Storage(zeros: labels.count * width)
+    for (row, label) in labels.enumerated() { write(label, rows.base + row * width) }
     squares = labels.indices.map { Float(Reductions.squares(rows.base + $0 * width, width)) }
     self.labels = labels.map { Int32($0) }
     self.width = width

@@ -54,12 +54,13 @@ final class ClientWorker {
     visit.trainer.load(client)
     try recall(states)
     visit.outcome = LocalOutcome()
+    visit.uploadBytes = visit.plan.uploadBytes
     half.update(visit)
     var record = VisitRecord()
     record.steps = visit.outcome.steps
     record.loss = visit.outcome.loss
     record.terms = visit.outcome.terms
-    record.bytesUp = visit.plan.uploadBytes
+    record.bytesUp = visit.uploadBytes
     for stage in stages { stage.apply(visit, &record) }
     record.status = isAcceptable ? .accepted : .rejected
     if record.status == .rejected { return record }

@@ -197,6 +197,7 @@ public final class FederatedEngine {
     }
     for stage in outcomeStages { try stage.apply(outcome, whole: whole, &record) }
     if record.updates > 0 || setting.combinesNothing { try server.combine(outcome) }
+    record.others.merge(server.metrics) { _, new in new }
     return record
   }
 }
