@@ -34,8 +34,14 @@ final class Cohort {
 
   var count: Int { clients.count }
 
-  /// The records of all places.
-  var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words)]) }
+  /// The records of all places, then the number of ranks that could not go on.
+  var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words + 1)]) }
+
+  /// Ranks that could not go on.
+  var failures: Int64 {
+    get { words[count * VisitRecord.words] }
+    set { words[count * VisitRecord.words] = newValue }
+  }
 
   func isVisited(_ place: Int) -> Bool { isWaitedFor[place] && samples[place] > 0 }
 
@@ -63,9 +69,10 @@ final class Cohort {
       weights.withUnsafeMutableBufferPointer { weighting.weigh(samples, into: $0) }
     }
     totalWeight = weights.reduce(0, +)
-    if words.count < count * VisitRecord.words {
+    let needed = count * VisitRecord.words + 1
+    if words.count < needed {
       words.deallocate()
-      words = .allocate(capacity: count * VisitRecord.words)
+      words = .allocate(capacity: needed)
     }
     words.initialize(repeating: 0)
   }

@@ -36,6 +36,8 @@ public final class FederatedEngine {
   private var scale = FixedPointScale(totalWeight: 1)
   private var round = 0
   private var learningRate = 0.0
+  /// Why this rank could not go on; others then cannot either.
+  public private(set) var failure: FederatedError?
   private let failures: UnsafeMutableBufferPointer<FederatedError?>
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
@@ -121,9 +123,13 @@ public final class FederatedEngine {
     makeRoom()
     queue.begin(count: cohort.count)
     team.runStored(work)
-    for failure in failures { if let failure { throw failure } }
     for worker in workers.dropFirst() { workers[0].merge(worker) }
+    failure = failures.lazy.compactMap { $0 }.first
+    cohort.failures = failure == nil ? 0 : 1
     try exchange()
+    if let failure { throw failure }
+    // Which rank it was, and why, is for those to say who can tell each other.
+    if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
     return try conclude()
   }
 
