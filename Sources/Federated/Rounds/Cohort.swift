@@ -23,6 +23,9 @@ final class Cohort {
   private var seconds = 0.0
   private var words = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 0)
 
+  /// Simulated seconds that a round without clients takes where it has no deadline.
+  private static let patience = 60.0
+
   init(_ task: FederatedTask, _ setting: FederatedSetting, weighting: Weighting) {
     self.task = task
     self.setting = setting
@@ -89,7 +92,11 @@ final class Cohort {
       durations.append(
         isWaitedFor[place] && !devices.vanishes(client, round: round, seed: seed) ? duration : .infinity)
     }
-    seconds = devices.finish(durations, wanted: task.cohort, into: &inTime)
+    var wanted = count
+    if case .fixed(let cohort) = setting.sampling { wanted = cohort }
+    seconds = devices.finish(durations, wanted: wanted, into: &inTime)
+    // Where nobody is there, time goes on all the same.
+    if count == 0 { seconds = devices.deadline ?? Cohort.patience }
     for place in 0..<count { isWaitedFor[place] = false }
     for place in inTime { isWaitedFor[Int(place)] = true }
   }

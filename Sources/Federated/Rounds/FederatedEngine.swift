@@ -37,8 +37,8 @@ public final class FederatedEngine {
   private var round = 0
   private var learningRate = 0.0
   /// Why this rank could not go on; others then cannot either.
-  public private(set) var failure: FederatedError?
-  private let failures: UnsafeMutableBufferPointer<FederatedError?>
+  public private(set) var failure: (any Error)?
+  private let failures: UnsafeMutableBufferPointer<(any Error)?>
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
   /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
@@ -67,7 +67,7 @@ public final class FederatedEngine {
     outcome.votes = workers[0].votes
     outcome.integers = workers[0].integers
     cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? .samples)
-    queue = try VisitQueue(communicator)
+    queue = try VisitQueue(threads: threads, keepsClients: plan.stateCount > 0, communicator)
     states =
       plan.stateCount == 0
       ? nil
@@ -136,8 +136,8 @@ public final class FederatedEngine {
   /// One thread's share of the visits.
   private func visit(_ member: Int) {
     failures[member] = nil
-    do throws(FederatedError) {
-      while let place = queue.next(states == nil ? nil : { [cohort] in cohort.clients[$0] }) {
+    do {
+      while let place = try queue.next({ [cohort] in cohort.clients[$0] }) {
         guard cohort.isVisited(place) else { continue }
         let client = Int(cohort.clients[place])
         let record = try workers[member].call(
