@@ -70,6 +70,7 @@ extension Options {
     guard let text = value.text, !names.contains(text) else { return false }
     let meant = nearest(text, among: names).map { "; did you mean `\($0)`?" } ?? ""
     throw error(
-      "\(keyPath).\(key) is \(value.found); expected a number, or one of \(names.joined(separator: ", "))\(meant)", key: key)
+      "\(keyPath).\(key) is \(value.found); expected a number, or one of \(names.joined(separator: ", "))\(meant)",
+      key: key)
   }
 }
