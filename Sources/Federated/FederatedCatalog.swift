@@ -4,8 +4,16 @@ import Configuration
 public enum FederatedCatalog {
   /// All of them.
   public static let all: [any FederatedStrategy.Type] = [
+    FedSGD.self,
     FedAvg.self,
+    FedAvgM.self,
     FedProx.self,
+    SCAFFOLD.self,
+    FedNova.self,
+    FedAdagrad.self,
+    FedYogi.self,
+    FedAdam.self,
+    SignSGD.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

@@ -91,7 +91,7 @@ final class ClientWorker {
       case .change, .numbers:
         let scalars = visit.upload.scalars(index)
         if let sum = sums[index] {
-          _ = sum.add(UnsafeBufferPointer(scalars), weight: weight, scale)
+          _ = sum.add(UnsafeBufferPointer(scalars), weight: part.isUnweighted ? 1 : weight, scale)
         } else if let together, let base = scalars.baseAddress {
           together.update(from: base, count: scalars.count)
         }

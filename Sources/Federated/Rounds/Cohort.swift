@@ -17,6 +17,10 @@ final class Cohort {
   private(set) var epochs: [Int] = []
   /// Whether the client's update is waited for.
   private var isWaitedFor: [Bool] = []
+  private var isStraggler: [Bool] = []
+  /// What stragglers are chosen by, and the places in its order.
+  private var straggling: [UInt64] = []
+  private var places: [Int32] = []
   private var durations: [Double] = []
   private var inTime: [Int32] = []
   private(set) var totalWeight = 0
@@ -58,9 +62,10 @@ final class Cohort {
     samples.removeAll(keepingCapacity: true)
     epochs.removeAll(keepingCapacity: true)
     isWaitedFor.removeAll(keepingCapacity: true)
-    for client in clients {
+    chooseStragglers(round)
+    for (place, client) in clients.enumerated() {
       samples.append(task.partition.count(of: Int(client)))
-      let passes = setting.epochs(client: Int(client), round: round, task)
+      let passes = setting.epochs(client: Int(client), round: round, isStraggler: isStraggler[place], task)
       epochs.append(max(1, passes ?? 0))
       isWaitedFor.append(passes != nil)
     }
@@ -78,6 +83,24 @@ final class Cohort {
       words = .allocate(capacity: needed)
     }
     words.initialize(repeating: 0)
+  }
+
+  /// Which places hold stragglers: as many as their share of the cohort, the nearest whole number, and any with the same
+  /// probability.
+  private func chooseStragglers(_ round: Int) {
+    isStraggler.removeAll(keepingCapacity: true)
+    isStraggler.append(contentsOf: repeatElement(false, count: count))
+    guard let stragglers = setting.stragglers else { return }
+    straggling.removeAll(keepingCapacity: true)
+    places.removeAll(keepingCapacity: true)
+    for (place, client) in clients.enumerated() {
+      straggling.append(setting.straggling(client: Int(client), round: round, task))
+      places.append(Int32(place))
+    }
+    places.withUnsafeMutableBufferPointer { places in
+      places.heapSort { straggling[Int($0)] < straggling[Int($1)] }
+    }
+    for place in places.prefix(Int((stragglers.share * Double(count)).rounded())) { isStraggler[Int(place)] = true }
   }
 
   /// Whose update comes in time.

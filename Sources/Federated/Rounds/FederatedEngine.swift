@@ -66,7 +66,7 @@ public final class FederatedEngine {
     outcome = RoundOutcome(plan.uploads)
     outcome.votes = workers[0].votes
     outcome.integers = workers[0].integers
-    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? .samples)
+    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? plan.usualWeighting)
     queue = try VisitQueue(threads: threads, keepsClients: plan.stateCount > 0, communicator)
     states =
       plan.stateCount == 0
@@ -188,8 +188,8 @@ public final class FederatedEngine {
       let mean = UnsafeMutableBufferPointer(start: outcome.mean(index), count: part.count)
       if let sum = workers[0].sums[index] {
         guard let target = mean.baseAddress else { continue }
-        scale.mean(
-          sum.sums, weight: setting.plannedWeight(cohort) ?? sum.weight, into: target, count: part.count)
+        let planned = part.isUnweighted ? nil : setting.plannedWeight(cohort)
+        scale.mean(sum.sums, weight: planned ?? sum.weight, into: target, count: part.count)
       } else if let rule = plan.rule, let changes = together[index]?.baseAddress, record.updates > 0 {
         do throws(ConfigurationError) { try rule.check(clients: record.updates) } catch {
           throw FederatedError(.refused, "round \(round + 1): \(error.message)")
