@@ -6,6 +6,10 @@ public enum FederatedCatalog {
   public static let all: [any FederatedStrategy.Type] = [
     FedAvg.self,
     FedProx.self,
+    FedBN.self,
+    FedPer.self,
+    Ditto.self,
+    FedProto.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.
