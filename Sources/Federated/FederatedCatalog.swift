@@ -14,6 +14,10 @@ public enum FederatedCatalog {
     FedYogi.self,
     FedAdam.self,
     SignSGD.self,
+    FedBN.self,
+    FedPer.self,
+    Ditto.self,
+    FedProto.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

@@ -25,6 +25,8 @@ public struct FederatedOptions: Sendable {
   public let stateMemory: Int
   /// Rounds between evaluations of the model.
   public let evaluate: Int
+  /// Whether and how clients are judged one by one.
+  public let evaluation: ClientEvaluationOptions
 
   /// Reads the keys of the section; `clip` is that of `training:`.
   public init(_ options: inout Options, clip: Double?) throws(ConfigurationError) {
@@ -74,6 +76,9 @@ public struct FederatedOptions: Sendable {
     stateMemory = megabytes << 20
     evaluate = try options.integer(
       "evaluate", default: 1, in: 1...1_000_000_000, unit: "rounds", "rounds between evaluations of the model")
+    evaluation = try options.section("evaluation", "what becomes of each client, judged one by one") {
+      (options) throws(ConfigurationError) in try ClientEvaluationOptions(&options)
+    }
   }
 
   /// Clients of a round among so many; throws where there are not so many.

@@ -39,6 +39,12 @@ public struct Evaluation: Sendable, Hashable {
     self.loss = loss
     self.correct = correct
   }
+
+  /// Adds the sums over other samples.
+  mutating func add(_ other: Evaluation) {
+    loss += other.loss
+    correct += other.correct
+  }
 }
 
 /// One client in one round, as its half sees it.
@@ -65,6 +71,8 @@ public final class ClientVisit {
   public internal(set) var isKnown = false
   /// What its training came to.
   public var outcome = LocalOutcome()
+  /// Bytes of the upload: the plan's, unless the half says otherwise for what it has filled in.
+  public var uploadBytes = 0
 
   init(_ broadcast: Broadcast, _ plan: FederatedPlan, _ trainer: LocalTrainer) {
     self.broadcast = broadcast

@@ -30,7 +30,7 @@ public final class FederatedEngine {
   private let outcome: RoundOutcome
   private let outcomeStages: [any OutcomeStage]
   private let cohort: Cohort
-  private let queue: VisitQueue
+  let queue: VisitQueue
   private var together: [UnsafeMutableBufferPointer<Float>?]
   private let scratch = RobustScratch()
   private var scale = FixedPointScale(totalWeight: 1)
@@ -38,7 +38,7 @@ public final class FederatedEngine {
   private var learningRate = 0.0
   /// Why this rank could not go on; others then cannot either.
   public private(set) var failure: (any Error)?
-  private let failures: UnsafeMutableBufferPointer<(any Error)?>
+  let failures: UnsafeMutableBufferPointer<(any Error)?>
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
   /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
