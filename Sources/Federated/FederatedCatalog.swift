@@ -6,6 +6,9 @@ public enum FederatedCatalog {
   public static let all: [any FederatedStrategy.Type] = [
     FedAvg.self,
     FedProx.self,
+    HideNseek.self,
+    FedMask.self,
+    LotteryFL.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.
