@@ -27,6 +27,9 @@ final class Cohort {
   private var seconds = 0.0
   private var words = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 0)
 
+  /// Simulated seconds that a round without clients takes where it has no deadline.
+  private static let patience = 60.0
+
   init(_ task: FederatedTask, _ setting: FederatedSetting, weighting: Weighting) {
     self.task = task
     self.setting = setting
@@ -38,8 +41,14 @@ final class Cohort {
 
   var count: Int { clients.count }
 
-  /// The records of all places.
-  var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words)]) }
+  /// The records of all places, then the number of ranks that could not go on.
+  var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words + 1)]) }
+
+  /// Ranks that could not go on.
+  var failures: Int64 {
+    get { words[count * VisitRecord.words] }
+    set { words[count * VisitRecord.words] = newValue }
+  }
 
   func isVisited(_ place: Int) -> Bool { isWaitedFor[place] && samples[place] > 0 }
 
@@ -70,9 +79,10 @@ final class Cohort {
       weights.withUnsafeMutableBufferPointer { weighting.weigh(samples, into: $0) }
     }
     totalWeight = weights.reduce(0, +)
-    if words.count < count * VisitRecord.words {
+    let needed = count * VisitRecord.words + 1
+    if words.count < needed {
       words.deallocate()
-      words = .allocate(capacity: count * VisitRecord.words)
+      words = .allocate(capacity: needed)
     }
     words.initialize(repeating: 0)
   }
@@ -116,7 +126,11 @@ final class Cohort {
       durations.append(
         isWaitedFor[place] && !devices.vanishes(client, round: round, seed: seed) ? duration : .infinity)
     }
-    seconds = devices.finish(durations, wanted: task.cohort, into: &inTime)
+    var wanted = count
+    if case .fixed(let cohort) = setting.sampling { wanted = cohort }
+    seconds = devices.finish(durations, wanted: wanted, into: &inTime)
+    // Where nobody is there, time goes on all the same.
+    if count == 0 { seconds = devices.deadline ?? Cohort.patience }
     for place in 0..<count { isWaitedFor[place] = false }
     for place in inTime { isWaitedFor[Int(place)] = true }
   }

@@ -36,7 +36,9 @@ public final class FederatedEngine {
   private var scale = FixedPointScale(totalWeight: 1)
   private var round = 0
   private var learningRate = 0.0
-  private let failures: UnsafeMutableBufferPointer<FederatedError?>
+  /// Why this rank could not go on; others then cannot either.
+  public private(set) var failure: (any Error)?
+  private let failures: UnsafeMutableBufferPointer<(any Error)?>
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
   /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
@@ -65,7 +67,7 @@ public final class FederatedEngine {
     outcome.votes = workers[0].votes
     outcome.integers = workers[0].integers
     cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? .samples)
-    queue = try VisitQueue(communicator)
+    queue = try VisitQueue(threads: threads, keepsClients: plan.stateCount > 0, communicator)
     states =
       plan.stateCount == 0
       ? nil
@@ -121,17 +123,21 @@ public final class FederatedEngine {
     makeRoom()
     queue.begin(count: cohort.count)
     team.runStored(work)
-    for failure in failures { if let failure { throw failure } }
     for worker in workers.dropFirst() { workers[0].merge(worker) }
+    failure = failures.lazy.compactMap { $0 }.first
+    cohort.failures = failure == nil ? 0 : 1
     try exchange()
+    if let failure { throw failure }
+    // Which rank it was, and why, is for those to say who can tell each other.
+    if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
     return try conclude()
   }
 
   /// One thread's share of the visits.
   private func visit(_ member: Int) {
     failures[member] = nil
-    do throws(FederatedError) {
-      while let place = queue.next(states == nil ? nil : { [cohort] in cohort.clients[$0] }) {
+    do {
+      while let place = try queue.next({ [cohort] in cohort.clients[$0] }) {
         guard cohort.isVisited(place) else { continue }
         let client = Int(cohort.clients[place])
         let record = try workers[member].call(

@@ -35,7 +35,8 @@ public struct FederatedSetting: Sendable {
   func epochs(client: Int, round: Int, _ task: FederatedTask) -> Int? {
     let epochs = task.local.epochs(client: client, round: round, seed: task.seed)
     guard let stragglers else { return epochs }
-    var stream = RandomStream(seed: task.seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: 2)
+    var stream = RandomStream(
+      seed: task.seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: SelectionStream.stragglers)
     guard stream.uniformDouble() < stragglers.share else { return epochs }
     if stragglers.drops { return nil }
     return epochs == 1 ? 1 : 1 + stream.below(epochs - 1)
@@ -44,7 +45,7 @@ public struct FederatedSetting: Sendable {
   func sampler(_ task: FederatedTask) -> CohortSampler {
     var kind = sampling
     if case .fixed(let cohort) = sampling {
-      kind = .fixed(min(task.partition.clients, Int((Double(cohort) * devices.overSelection).rounded(.up))))
+      kind = .fixed(devices.selected(wanted: cohort, of: task.partition.clients))
     }
     return CohortSampler(kind, clients: task.partition.clients, seed: task.seed)
   }

@@ -124,7 +124,9 @@ public struct PreparedFederation: Sendable {
         model: built.model, objective: built.objective, learning: experiment.learning, compute: built.compute,
         optimizer: experiment.optimizer, seed: experiment.seed, training: dataset.training, partition: partition,
         local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients))
-      setting = try federated.setting(clients: partition.clients)
+      var setting = try federated.setting(clients: partition.clients)
+      setting.devices = try setting.devices.loaded(clients: partition.clients)
+      self.setting = setting
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       self.experiment = experiment
     } catch { throw RunError(error) }

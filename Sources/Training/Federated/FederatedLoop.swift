@@ -77,7 +77,13 @@ public final class FederatedLoop {
   /// One round, and what it adds to the progress.
   private func round() throws -> RoundRecord {
     let start = monotonicSeconds()
-    let record = try engine.round(progress.round)
+    let record: RoundRecord
+    do { record = try engine.round(progress.round) } catch let error as FederatedError {
+      try Agreement.together(communicator) { () throws(RunError) in
+        if let own = engine.failure { throw RunError(own) }
+      }
+      throw error
+    }
     if let loss = record.loss, !loss.isFinite {
       throw RunError(
         .diverged, "the loss of round \(record.round) is not finite; lower optimizer.learning-rate or look at the data")
