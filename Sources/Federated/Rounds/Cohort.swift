@@ -120,8 +120,9 @@ final class Cohort {
     durations.removeAll(keepingCapacity: true)
     for place in 0..<count {
       let client = Int(clients[place])
+      // Not fewer for followers: what happens must not depend on whether a run was continued.
       let duration = devices.seconds(
-        client, samples: samples[place] * epochs[place], bytesDown: bytesDown(place, plan),
+        client, samples: samples[place] * epochs[place], bytesDown: plan.downloadBytes.other,
         bytesUp: plan.uploadBytes, seed: seed)
       durations.append(
         isWaitedFor[place] && !devices.vanishes(client, round: round, seed: seed) ? duration : .infinity)
