@@ -18,6 +18,9 @@ public enum FederatedCatalog {
     FedPer.self,
     Ditto.self,
     FedProto.self,
+    HideNseek.self,
+    FedMask.self,
+    LotteryFL.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

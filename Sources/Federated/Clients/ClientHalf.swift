@@ -71,8 +71,8 @@ public final class ClientVisit {
   public internal(set) var isKnown = false
   /// What its training came to.
   public var outcome = LocalOutcome()
-  /// Bytes of the upload: the plan's, unless the half says otherwise for what it has filled in.
-  public var uploadBytes = 0
+  /// Bytes of its upload and of its download, where they are not those of the plan.
+  public var wireBytes: (up: Int?, down: Int?)
 
   init(_ broadcast: Broadcast, _ plan: FederatedPlan, _ trainer: LocalTrainer) {
     self.broadcast = broadcast

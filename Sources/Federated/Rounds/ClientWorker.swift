@@ -53,7 +53,8 @@ final class ClientWorker {
     record.steps = visit.outcome.steps
     record.loss = visit.outcome.loss
     record.terms = visit.outcome.terms
-    record.bytesUp = visit.uploadBytes
+    record.bytesUp = visit.wireBytes.up ?? visit.plan.uploadBytes
+    record.bytesDown = visit.wireBytes.down
     for stage in stages { stage.apply(visit, &record) }
     record.status = isAcceptable ? .accepted : .rejected
     if record.status == .rejected { return record }
@@ -72,7 +73,7 @@ final class ClientWorker {
     visit.trainer.load(client)
     try recall(states)
     visit.outcome = LocalOutcome()
-    visit.uploadBytes = visit.plan.uploadBytes
+    visit.wireBytes = (nil, nil)
   }
 
   /// What the client remembers; zeros at its first visit.
@@ -82,8 +83,9 @@ final class ClientWorker {
     if !visit.isKnown { visit.state.update(repeating: 0) }
   }
 
-  /// Whether all Float32 parts are finite and small enough for exact sums.
+  /// Whether the loss is finite, and all Float32 parts are and small enough for exact sums.
   private var isAcceptable: Bool {
+    if !visit.outcome.loss.isFinite { return false }
     for (index, part) in visit.plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
       let scalars = visit.upload.scalars(index)
       guard let base = scalars.baseAddress else { continue }

@@ -23,6 +23,10 @@ final class Cohort {
   private var places: [Int32] = []
   private var durations: [Double] = []
   private var inTime: [Int32] = []
+  /// Whether the client took part in the round before; filled where downloads depend on it.
+  private var isFollower: [Bool] = []
+  private var before: [Int32] = []
+  private var latestRound = -1
   private(set) var totalWeight = 0
   private var seconds = 0.0
   private var words = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 0)
@@ -55,6 +59,8 @@ final class Cohort {
   /// Who takes part in a round that begins at a simulated moment.
   func select(_ round: Int, _ moment: Double, _ plan: FederatedPlan) {
     let (devices, seed) = (setting.devices, task.seed)
+    let follows = plan.downloadBytes.follower != plan.downloadBytes.other
+    if follows { remember(round) }
     clients.removeAll(keepingCapacity: true)
     sampler.select(
       round: round, isAvailable: { devices.isIdeal || devices.isAvailable($0, at: moment, round: round, seed: seed) },
@@ -69,6 +75,7 @@ final class Cohort {
       epochs.append(max(1, passes ?? 0))
       isWaitedFor.append(passes != nil)
     }
+    if follows { follow() }
     seconds = 0
     if !devices.isIdeal { wait(round, plan) }
     weights.removeAll(keepingCapacity: true)
@@ -103,12 +110,40 @@ final class Cohort {
     for place in places.prefix(Int((stragglers.share * Double(count)).rounded())) { isStraggler[Int(place)] = true }
   }
 
+  /// Keeps who took part in the round before.  A run that is continued draws them anew, where that needs no simulated time.
+  private func remember(_ round: Int) {
+    if round > 0, latestRound != round - 1 {
+      clients.removeAll(keepingCapacity: true)
+      if setting.devices.isIdeal {
+        sampler.select(round: round - 1, isAvailable: { _ in true }, into: &clients, scratch)
+      }
+    }
+    swap(&clients, &before)
+    latestRound = round
+  }
+
+  /// Marks those who took part in the round before: both lists ascend.
+  private func follow() {
+    isFollower.removeAll(keepingCapacity: true)
+    var place = 0
+    for client in clients {
+      while place < before.count, before[place] < client { place += 1 }
+      isFollower.append(place < before.count && before[place] == client)
+    }
+  }
+
+  /// Bytes that a place is sent.
+  private func bytesDown(_ place: Int, _ plan: FederatedPlan) -> Int {
+    !isFollower.isEmpty && isFollower[place] ? plan.downloadBytes.follower : plan.downloadBytes.other
+  }
+
   /// Whose update comes in time.
   private func wait(_ round: Int, _ plan: FederatedPlan) {
     let (devices, seed) = (setting.devices, task.seed)
     durations.removeAll(keepingCapacity: true)
     for place in 0..<count {
       let client = Int(clients[place])
+      // Not fewer for followers: what happens must not depend on whether a run was continued.
       let duration = devices.seconds(
         client, samples: samples[place] * epochs[place], bytesDown: plan.downloadBytes.other,
         bytesUp: plan.uploadBytes, seed: seed)
@@ -150,7 +185,7 @@ final class Cohort {
     for place in 0..<count {
       let record = record(place)
       summary.selected += 1
-      summary.bytesDown += plan.downloadBytes.other
+      summary.bytesDown += record.bytesDown ?? bytesDown(place, plan)
       switch record.status {
       case .accepted:
         summary.updates += 1

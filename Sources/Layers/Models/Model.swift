@@ -66,6 +66,13 @@ public struct ModelKind: Sendable {
   }
 }
 
+extension Options {
+  /// The key `bias` of models whose layers all have biases or none.
+  mutating func biases() throws(ConfigurationError) -> Bool {
+    try flag("bias", default: true, "whether layers add biases; federated methods that train masks need models without")
+  }
+}
+
 /// The models that a configuration can name, one line each.
 public enum ModelCatalog {
   /// All kinds.
