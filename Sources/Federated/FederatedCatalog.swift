@@ -6,6 +6,12 @@ public enum FederatedCatalog {
   public static let all: [any FederatedStrategy.Type] = [
     FedAvg.self,
     FedProx.self,
+    RobustAveraging<CoordinateMedian>.self,
+    RobustAveraging<TrimmedMean>.self,
+    RobustAveraging<Krum>.self,
+    RobustAveraging<MultiKrum>.self,
+    RobustAveraging<Bulyan>.self,
+    RobustAveraging<GeometricMedian>.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

@@ -7,4 +7,5 @@ enum SelectionStream {
   static let speed: UInt64 = 4
   static let bandwidthUp: UInt64 = 5
   static let bandwidthDown: UInt64 = 6
+  static let attackers: UInt64 = 7
 }

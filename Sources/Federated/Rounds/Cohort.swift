@@ -34,6 +34,9 @@ final class Cohort {
 
   var count: Int { clients.count }
 
+  /// What the planned cohort weighs where all clients weigh the same.
+  var plannedWeight: Int { (weights.first { $0 > 0 } ?? 1) * task.cohort }
+
   /// The records of all places.
   var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words)]) }
 
