@@ -54,7 +54,7 @@ let package = Package(
 
     room("Configuration", "CYAML"),
     room("Tensors", "Configuration", "COneDNN", "COpenBLAS"),
-    room("Compression", "Tensors"),
+    room("Compression", "Configuration", "Tensors"),
     room("Communication"),
     room("MPICommunication", "Communication", "COpenMPI", "CSharedMemory"),
     room("Layers", "Configuration", "Tensors"),

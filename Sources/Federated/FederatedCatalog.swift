@@ -21,6 +21,12 @@ public enum FederatedCatalog {
     HideNseek.self,
     FedMask.self,
     LotteryFL.self,
+    RobustAveraging<CoordinateMedian>.self,
+    RobustAveraging<TrimmedMean>.self,
+    RobustAveraging<Krum>.self,
+    RobustAveraging<MultiKrum>.self,
+    RobustAveraging<Bulyan>.self,
+    RobustAveraging<GeometricMedian>.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

@@ -67,6 +67,10 @@ public final class ClientVisit {
   public let upload: Upload
   /// What it remembers: zeros at its first visit.
   public let state: UnsafeMutableBufferPointer<Float>
+  /// What compression left out of its changes: zeros at its first visit.
+  let residual: UnsafeMutableBufferPointer<Float>
+  /// Both, as they are kept.
+  let memory: UnsafeMutableBufferPointer<Float>
   /// Whether it has been visited before.
   public internal(set) var isKnown = false
   /// What its training came to.
@@ -79,11 +83,13 @@ public final class ClientVisit {
     self.plan = plan
     self.trainer = trainer
     upload = Upload(plan.uploads)
-    state = .allocate(capacity: plan.stateCount)
-    state.initialize(repeating: 0)
+    memory = .allocate(capacity: plan.memoryCount)
+    memory.initialize(repeating: 0)
+    state = UnsafeMutableBufferPointer(rebasing: memory[..<plan.stateCount])
+    residual = UnsafeMutableBufferPointer(rebasing: memory[plan.stateCount...])
   }
 
-  deinit { state.deallocate() }
+  deinit { memory.deallocate() }
 
   /// The client's samples.
   public var samples: Int { trainer.samples.count }

@@ -9,4 +9,5 @@ enum SelectionStream {
   static let bandwidthDown: UInt64 = 6
   static let passes: UInt64 = 7
   static let straggling: UInt64 = 8
+  static let attackers: UInt64 = 9
 }

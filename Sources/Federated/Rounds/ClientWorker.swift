@@ -21,7 +21,7 @@ final class ClientWorker {
     self.half = half
     self.stages = stages
     sums = plan.uploads.map { part in
-      (part.kind == .change && plan.rule == nil) || part.kind == .numbers ? FixedPointSum(count: part.count) : nil
+      (part.kind == .change && !plan.keepsChanges) || part.kind == .numbers ? FixedPointSum(count: part.count) : nil
     }
     votes = plan.uploads.map { $0.kind == .votes ? VoteSum(count: $0.count) : nil }
     integers = plan.uploads.map { part in
@@ -58,7 +58,7 @@ final class ClientWorker {
     for stage in stages { stage.apply(visit, &record) }
     record.status = isAcceptable ? .accepted : .rejected
     if record.status == .rejected { return record }
-    if let states, let state = visit.state.baseAddress { try states.write(client, from: state) }
+    if let states, let memory = visit.memory.baseAddress { try states.write(client, from: memory) }
     add(weight: weight, scale, together: together)
     return record
   }
@@ -74,13 +74,14 @@ final class ClientWorker {
     try recall(states)
     visit.outcome = LocalOutcome()
     visit.wireBytes = (nil, nil)
+    for stage in stages { stage.prepare(visit) }
   }
 
   /// What the client remembers; zeros at its first visit.
   func recall(_ states: ClientStates?) throws(FederatedError) {
-    guard let states, let state = visit.state.baseAddress else { return }
-    visit.isKnown = try states.read(visit.client, into: state)
-    if !visit.isKnown { visit.state.update(repeating: 0) }
+    guard let states, let memory = visit.memory.baseAddress else { return }
+    visit.isKnown = try states.read(visit.client, into: memory)
+    if !visit.isKnown { visit.memory.update(repeating: 0) }
   }
 
   /// Whether the loss is finite, and all Float32 parts are and small enough for exact sums.

@@ -45,6 +45,9 @@ final class Cohort {
 
   var count: Int { clients.count }
 
+  /// What the planned cohort weighs where all clients weigh the same.
+  var plannedWeight: Int { (weights.first { $0 > 0 } ?? 1) * task.cohort }
+
   /// The records of all places, then the number of ranks that could not go on.
   var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words + 1)]) }
 

@@ -12,6 +12,14 @@ public struct FederatedSetting: Sendable {
   public var stragglers: Stragglers?
   /// What devices are like.
   public var devices: DeviceModel
+  /// The largest norm of a change; nil for any.
+  public var changeLimit: Double?
+  /// What attackers do.
+  public var attack: AttackOptions?
+  /// Differential privacy of clients.
+  public var privacy: PrivacyOptions?
+  /// How changes and models travel.
+  public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
   public var stateMemory = 1 << 30
   /// Where that file lies; nil for the system's temporary directory.
@@ -61,19 +69,4 @@ public struct FederatedSetting: Sendable {
     }
     return CohortSampler(kind, clients: task.partition.clients, seed: task.seed)
   }
-
-  /// What is done to every upload, for one worker.
-  func uploadStages(_ task: FederatedTask, _ plan: FederatedPlan) -> [any UploadStage] { [] }
-
-  /// What is done to what a round brought.
-  func outcomeStages(_ task: FederatedTask, _ plan: FederatedPlan) -> [any OutcomeStage] { [] }
-
-  /// What a setting changes of a strategy's plan; throws where they do not go together.
-  func adapt(_ plan: inout FederatedPlan, _ task: FederatedTask) throws(FederatedError) {}
-
-  /// The weight that means divide by in place of that of the updates that came, where it must not depend on who came.
-  func plannedWeight(_ cohort: Cohort) -> Int? { nil }
-
-  /// Whether rounds without updates move the server.
-  var combinesNothing: Bool { false }
 }

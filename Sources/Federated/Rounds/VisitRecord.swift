@@ -64,6 +64,8 @@ public struct RoundRecord: Sendable, Hashable {
   public var lost = 0
   /// Clients without samples.
   public var empty = 0
+  /// Whether there were too few updates to combine, so that the model stayed.
+  public var isSkipped = false
   /// Steps that clients have made.
   public var steps = 0
   /// Samples that clients have trained on, each as often as it was.
