@@ -54,7 +54,7 @@ let package = Package(
 
     room("Configuration", "CYAML"),
     room("Tensors", "Configuration", "COneDNN", "COpenBLAS"),
-    room("Compression", "Tensors"),
+    room("Compression", "Configuration", "Tensors"),
     room("Communication"),
     room("MPICommunication", "Communication", "COpenMPI", "CSharedMemory"),
     room("Layers", "Configuration", "Tensors"),
@@ -91,8 +91,8 @@ let package = Package(
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
     tests(
-      "FederatedTests", "Federated", "Communication", "Compression", "Configuration", "Datasets", "Layers", "Tensors",
-      "Training"),
+      "FederatedTests", "Federated", "Communication", "Compression", "Configuration", "Datasets", "Layers", "Learning",
+      "Optimizers", "Tensors", "Training"),
     tests(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
       "Strategies", "Datasets"),

@@ -17,9 +17,18 @@ public struct ErrorFeedback: Sendable {
     _ gradient: UnsafePointer<Float>, _ range: Range<Int>, with compressor: some Compressor, key: CompressionKey,
     into message: UnsafeMutableRawPointer
   ) {
-    let residual = residual.base + range.lowerBound
-    VectorMath.add(gradient, to: residual, count: range.count)
-    compressor.encode(residual, count: range.count, key: key, into: message)
-    compressor.add(message, count: range.count, scaledBy: -1, to: residual)
+    ErrorFeedback.encode(
+      gradient, residual: residual.base + range.lowerBound, count: range.count, with: compressor, key: key,
+      into: message)
+  }
+
+  /// The same with a residual that is kept elsewhere.
+  public static func encode(
+    _ gradient: UnsafePointer<Float>, residual: UnsafeMutablePointer<Float>, count: Int,
+    with compressor: some Compressor, key: CompressionKey, into message: UnsafeMutableRawPointer
+  ) {
+    VectorMath.add(gradient, to: residual, count: count)
+    compressor.encode(residual, count: count, key: key, into: message)
+    compressor.add(message, count: count, scaledBy: -1, to: residual)
   }
 }

@@ -37,6 +37,9 @@ public struct Options {
     node[key].map { !$0.isNull } ?? false
   }
 
+  /// Whether the value of a key is a number, for keys that take a number or a name.  Does not count as asking for it.
+  public func isNumber(_ key: String) -> Bool { node[key]?.number != nil }
+
   /// The raw value of a key, nil when absent; null where it says so.  ``resolve(_:as:)`` replaces it in ``resolved``.
   public mutating func node(_ key: String, _ help: String) -> Node? {
     declare(key, type: "value", default: nil, isRequired: false, help)

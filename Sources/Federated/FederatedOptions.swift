@@ -19,12 +19,22 @@ public struct FederatedOptions: Sendable {
   public let weighting: Weighting?
   /// Clients that do not manage all of their passes.
   public let stragglers: FederatedSetting.Stragglers?
+  /// The largest norm of a change; nil for any.
+  public let changeLimit: Double?
+  /// What attackers do; nil where nobody attacks.
+  public let attack: AttackOptions?
+  /// Differential privacy of clients; nil for none.
+  public let privacy: PrivacyOptions?
+  /// How changes and models travel.
+  public let compression: CompressionOptions
   /// What devices are like.
   public let devices: DeviceModel
   /// Bytes of clients' states that are held in memory.
   public let stateMemory: Int
   /// Rounds between evaluations of the model.
   public let evaluate: Int
+  /// Whether and how clients are judged one by one.
+  public let evaluation: ClientEvaluationOptions
 
   /// Reads the keys of the section; `clip` is that of `training:`.
   public init(_ options: inout Options, clip: Double?) throws(ConfigurationError) {
@@ -35,7 +45,8 @@ public struct FederatedOptions: Sendable {
     isPoisson =
       try options.choice(
         "sampling", of: ["fixed", "poisson"], default: "fixed",
-        "whether a round has exactly `cohort` clients, or each client takes part by itself with probability cohort / clients")
+        "whether a round has exactly `cohort` clients, or each client takes part by itself with probability cohort / clients"
+      )
       == "poisson"
     rounds = try options.integer("rounds", in: 1...1_000_000_000, unit: "rounds", "rounds of the federation")
     let epochs = try options.integer(
@@ -51,7 +62,8 @@ public struct FederatedOptions: Sendable {
     let batch = try options.text(
       "batch", default: "10", "samples of a client's batch, or `all` that it has")
     guard batch == all || Int(batch).map({ $0 >= 1 && $0 <= 1 << 20 }) == true else {
-      throw options.error("federated.batch is `\(batch)`; expected a whole number of at least 1, or `all`", key: "batch")
+      throw options.error(
+        "federated.batch is `\(batch)`; expected a whole number of at least 1, or `all`", key: "batch")
     }
     if let number = Int(batch) { options.resolve("batch", as: .integer(number)) }
     local = LocalWork(epochs: epochs, leastEpochs: least, steps: steps, batch: Int(batch), clip: clip)
@@ -65,6 +77,13 @@ public struct FederatedOptions: Sendable {
       "straggler-policy", of: ["partial", "drop"], default: "partial",
       "whether stragglers train 1 to epochs − 1 passes and count, or are left out")
     stragglers = share > 0 ? FederatedSetting.Stragglers(share: share, drops: policy == "drop") : nil
+    changeLimit = try options.optionalNumber(
+      "clip", in: .positive, "largest norm of a client's change; longer ones are shortened, against attackers")
+    attack = try AttackOptions.read(&options)
+    privacy = try PrivacyOptions.read(&options)
+    compression = try options.section("compression", "how changes and models travel") {
+      (options) throws(ConfigurationError) in try CompressionOptions(&options)
+    }
     devices = try options.section("devices", "availability, speed and links of clients, in simulated time") {
       (options) throws(ConfigurationError) in try DeviceModel(options: &options)
     }
@@ -74,6 +93,9 @@ public struct FederatedOptions: Sendable {
     stateMemory = megabytes << 20
     evaluate = try options.integer(
       "evaluate", default: 1, in: 1...1_000_000_000, unit: "rounds", "rounds between evaluations of the model")
+    evaluation = try options.section("evaluation", "what becomes of each client, judged one by one") {
+      (options) throws(ConfigurationError) in try ClientEvaluationOptions(&options)
+    }
   }
 
   /// Clients of a round among so many; throws where there are not so many.
@@ -93,6 +115,10 @@ public struct FederatedOptions: Sendable {
       isPoisson ? .poisson(rate: Double(cohort) / Double(clients)) : .fixed(cohort), devices: devices)
     setting.weighting = weighting
     setting.stragglers = stragglers
+    setting.changeLimit = changeLimit
+    setting.attack = attack
+    setting.privacy = privacy
+    setting.compression = compression
     setting.stateMemory = stateMemory
     return setting
   }

@@ -50,10 +50,16 @@ public struct FederatedPlan: Sendable {
   public var downloadBytes: (follower: Int, other: Int)
   /// Floats that a client remembers between rounds; 0 for a client that remembers nothing.
   public var stateCount: Int
+  /// Floats that a client remembers behind those: what compression left out.
+  public var residualCount = 0
   /// What a client's update weighs; nil leaves it to the configuration.
   public var weighting: Weighting?
+  /// What a client's update weighs where the configuration leaves it too.
+  public var usualWeighting = Weighting.samples
   /// How changes that must be seen together are combined; nil where they are averaged.
   public var rule: (any RobustRule)?
+  /// Whether changes are averaged only once all are there, for attackers that look at them first.
+  public var isSeenTogether = false
 
   /// Uploads of the model's change, downloads of the model; everything else is changed afterwards.
   public init(
@@ -70,8 +76,17 @@ public struct FederatedPlan: Sendable {
     self.rule = rule
   }
 
-  /// Bytes of an upload, before compression.
+  /// Bytes of an upload.
   public var uploadBytes: Int { uploads.reduce(0) { $0 + $1.bytes } }
+
+  /// The parts that are changes of the model.
+  var changes: [Int] { uploads.indices.filter { uploads[$0].kind == .change } }
+
+  /// Whether changes are kept apart until all are there.
+  var keepsChanges: Bool { rule != nil || isSeenTogether }
+
+  /// Floats of a client's memory in all.
+  public var memoryCount: Int { stateCount + residualCount }
 }
 
 /// What a client's update weighs in means.

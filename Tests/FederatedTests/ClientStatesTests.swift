@@ -146,12 +146,13 @@ struct ClientStatesTests {
 
   @Test("Clients of many threads do not mix", arguments: [1, 2, 5, 64])
   func threads(fitting: Int) {
-    let floats = 1_024
+    // Long enough that a thread loses its core within a copy.
+    let floats = 65_536
     let states = ClientStates(floats: floats, memoryLimit: 4 * floats * fitting, spillDirectory: Self.folder)
     let faults = Mutex<[String]>([])
     DispatchQueue.concurrentPerform(iterations: 8) { worker in
       do {
-        for version in 0..<60 {
+        for version in 0..<12 {
           // Each worker has clients of its own.
           for client in stride(from: worker, to: 40, by: 8) {
             let before = try read(states, client)

@@ -132,18 +132,6 @@ struct RobustTests {
     #expect(error?.message.contains("needs at least \(needed) updates") == true)
   }
 
-  @Test("Every rule of the list can be made and names itself")
-  func catalog() throws {
-    for kind in RobustRuleCatalog.all {
-      var options = Options(
-        try Node.parse(kind.name.contains("krum") || kind.name == "bulyan" ? "{attackers: 1}" : "{}", file: "rule.yaml")
-      )
-      let rule = try kind.make(&options)
-      try options.finish()
-      #expect(type(of: rule).kind.name == kind.name)
-    }
-  }
-
   @Test("Clipping keeps directions and never exceeds the norm", arguments: [0.1, 1, 1e9, Double.infinity])
   func clipping(_ limit: Double) {
     for seed in 1...20 as ClosedRange<UInt64> {

@@ -39,6 +39,12 @@ public struct Evaluation: Sendable, Hashable {
     self.loss = loss
     self.correct = correct
   }
+
+  /// Adds the sums over other samples.
+  mutating func add(_ other: Evaluation) {
+    loss += other.loss
+    correct += other.correct
+  }
 }
 
 /// One client in one round, as its half sees it.
@@ -61,23 +67,29 @@ public final class ClientVisit {
   public let upload: Upload
   /// What it remembers: zeros at its first visit.
   public let state: UnsafeMutableBufferPointer<Float>
+  /// What compression left out of its changes: zeros at its first visit.
+  let residual: UnsafeMutableBufferPointer<Float>
+  /// Both, as they are kept.
+  let memory: UnsafeMutableBufferPointer<Float>
   /// Whether it has been visited before.
   public internal(set) var isKnown = false
   /// What its training came to.
   public var outcome = LocalOutcome()
-  /// Bytes of the upload: the plan's, unless the half says otherwise for what it has filled in.
-  public var uploadBytes = 0
+  /// Bytes of its upload and of its download, where they are not those of the plan.
+  public var wireBytes: (up: Int?, down: Int?)
 
   init(_ broadcast: Broadcast, _ plan: FederatedPlan, _ trainer: LocalTrainer) {
     self.broadcast = broadcast
     self.plan = plan
     self.trainer = trainer
     upload = Upload(plan.uploads)
-    state = .allocate(capacity: plan.stateCount)
-    state.initialize(repeating: 0)
+    memory = .allocate(capacity: plan.memoryCount)
+    memory.initialize(repeating: 0)
+    state = UnsafeMutableBufferPointer(rebasing: memory[..<plan.stateCount])
+    residual = UnsafeMutableBufferPointer(rebasing: memory[plan.stateCount...])
   }
 
-  deinit { state.deallocate() }
+  deinit { memory.deallocate() }
 
   /// The client's samples.
   public var samples: Int { trainer.samples.count }

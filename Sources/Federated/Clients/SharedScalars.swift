@@ -50,6 +50,25 @@ public struct SharedScalars: Sendable, Hashable {
     return SharedScalars(gaps, parameters: parameters, total: total)
   }
 
+  /// Where each shared parameter lies in the packed scalars, then each shared state.  Precondition: a parameter is shared whole or
+  /// not at all.
+  func pieces(of layout: ParameterLayout) -> [Range<Int>] {
+    let tensors =
+      layout.parameters.map(\.range)
+      + layout.states.map { $0.range.lowerBound + parameters..<$0.range.upperBound + parameters }
+    var pieces: [Range<Int>] = []
+    var first = 0
+    for range in ranges {
+      for tensor in tensors where range.contains(tensor.lowerBound) {
+        precondition(tensor.upperBound <= range.upperBound, "a parameter that is shared in part")
+        pieces.append(first..<first + tensor.count)
+        first += tensor.count
+      }
+    }
+    precondition(first == count, "\(first) of \(count) shared scalars belong to parameters")
+    return pieces
+  }
+
   /// Calls `body` with each stretch of one block: the block, the first scalar in it, the first packed one, and how many.
   @inline(__always)
   private func pieces(

@@ -19,7 +19,7 @@ enum Availability: Sendable, Hashable {
   static func read(_ options: inout Options, hasTrace: Bool) throws(ConfigurationError) -> Availability {
     let key = "availability"
     let help = "when clients can be asked: a probability, or a name; trace where there is one"
-    if try options.holdsNumber(key, help) {
+    if try options.holdsNumber(key, or: names, help) {
       return .bernoulli(try options.number(key, in: .positiveFraction, help))
     }
     return try options.named(key, of: names, default: hasTrace ? "trace" : "always", help) {

@@ -17,7 +17,7 @@ enum DeviceQuantity: Sendable, Hashable {
   static func read(
     _ key: String, unit: String, _ help: String, _ options: inout Options
   ) throws(ConfigurationError) -> DeviceQuantity? {
-    if try options.holdsNumber(key, help) {
+    if try options.holdsNumber(key, or: names, help) {
       return .constant(try options.number(key, in: .positive, unit: unit, help))
     }
     return try options.named(key, of: names, default: names[0], help) {
@@ -60,10 +60,17 @@ enum DeviceQuantity: Sendable, Hashable {
 }
 
 extension Options {
-  /// Whether a key that takes a name has a plain number, for short.
-  mutating func holdsNumber(_ key: String, _ help: String) throws(ConfigurationError) -> Bool {
+  /// Whether a key that takes a name has a plain number, for short.  Throws for what is neither.
+  mutating func holdsNumber(
+    _ key: String, or names: [String], _ help: String
+  ) throws(ConfigurationError) -> Bool {
     // Asking for the raw value describes the key, which its documentation must do by its names.
-    guard !isDocumenting, has(key) else { return false }
-    return node(key, help)?.number != nil
+    guard !isDocumenting, has(key), let value = node(key, help) else { return false }
+    if value.number != nil { return true }
+    guard let text = value.text, !names.contains(text) else { return false }
+    let meant = nearest(text, among: names).map { "; did you mean `\($0)`?" } ?? ""
+    throw error(
+      "\(keyPath).\(key) is \(value.found); expected a number, or one of \(names.joined(separator: ", "))\(meant)",
+      key: key)
   }
 }

@@ -7,6 +7,7 @@ enum SelectionStream {
   static let speed: UInt64 = 4
   static let bandwidthUp: UInt64 = 5
   static let bandwidthDown: UInt64 = 6
-  static let epochs: UInt64 = 7
-  static let stragglers: UInt64 = 8
+  static let passes: UInt64 = 7
+  static let straggling: UInt64 = 8
+  static let attackers: UInt64 = 9
 }

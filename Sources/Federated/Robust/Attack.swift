@@ -1,3 +1,4 @@
+import Glibc
 import Tensors
 
 /// What attackers send, for experiments with robust rules.  All are functions of seed, round and client.
@@ -29,15 +30,19 @@ public enum Attack {
   }
 
   /// mean − z · deviation of each coordinate of the honest updates, which every attacker sends (Baruch et al. 2019).
-  /// Float64 sums in client order; the deviation divides by their number.
-  public static func littleIsEnough(_ honest: UpdateSet, z: Double, into update: UnsafeMutablePointer<Float>) {
+  /// Float64 sums in client order; the deviation divides by their number.  A `power` other than 1 is that of the deviation:
+  /// ½ has the attack that Flower's baselines measure, which is far stronger where deviations are small.
+  public static func littleIsEnough(
+    _ honest: UpdateSet, z: Double, power: Double = 1, into update: UnsafeMutablePointer<Float>
+  ) {
     let clients = Double(honest.clients)
     for i in 0..<honest.count {
       var (sum, squares) = (0.0, 0.0)
       for scalars in honest.updates { sum += Double(scalars[i]) }
       let mean = sum / clients
       for scalars in honest.updates { squares += (Double(scalars[i]) - mean) * (Double(scalars[i]) - mean) }
-      update[i] = Float(mean - z * (squares / clients).squareRoot())
+      let deviation = (squares / clients).squareRoot()
+      update[i] = Float(mean - z * (power == 1 ? deviation : pow(deviation, power)))
     }
   }
 }

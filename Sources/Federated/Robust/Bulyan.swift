@@ -16,7 +16,8 @@ public struct Bulyan: RobustRule {
   }
 
   /// Its name and options.
-  public static let kind = RobustRuleKind("bulyan", "Krum's choices, then the values nearest the median.") {
+  public static let kind = RobustRuleKind("bulyan", "averages the values nearest the median of those that Krum chooses")
+  {
     (options) throws(ConfigurationError) in Bulyan(attackers: try Krum.attackers(&options))
   }
 

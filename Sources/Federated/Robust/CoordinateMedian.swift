@@ -7,7 +7,9 @@ public struct CoordinateMedian: RobustRule {
   public init() {}
 
   /// Its name and options.
-  public static let kind = RobustRuleKind("median", "The median of each coordinate.") { _ in CoordinateMedian() }
+  public static let kind = RobustRuleKind("median", "takes the median of each coordinate of the changes") { _ in
+    CoordinateMedian()
+  }
 
   /// One update is enough.
   public func check(clients: Int) throws(ConfigurationError) {

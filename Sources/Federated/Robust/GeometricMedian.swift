@@ -19,7 +19,7 @@ public struct GeometricMedian: RobustRule {
 
   /// Its name and options.
   public static let kind = RobustRuleKind(
-    "geometric-median", "The point with the least sum of distances to the updates."
+    "geometric-median", "takes the point with the least sum of distances to the changes"
   ) {
     (options) throws(ConfigurationError) in
     GeometricMedian(steps: try options.integer("steps", default: 4, in: 1...10_000, "Weiszfeld steps at most"))

@@ -13,7 +13,7 @@ public struct Krum: RobustRule {
   }
 
   /// Its name and options.
-  public static let kind = RobustRuleKind("krum", "The update that is nearest to its neighbours.") {
+  public static let kind = RobustRuleKind("krum", "takes the change that is nearest to its neighbours") {
     (options) throws(ConfigurationError) in Krum(attackers: try attackers(&options))
   }
 
@@ -52,8 +52,7 @@ public struct MultiKrum: RobustRule {
   }
 
   /// Its name and options.
-  public static let kind = RobustRuleKind("multi-krum", "The mean of the updates that are nearest to their neighbours.")
-  {
+  public static let kind = RobustRuleKind("multi-krum", "averages the changes that are nearest to their neighbours") {
     (options) throws(ConfigurationError) in
     MultiKrum(
       attackers: try Krum.attackers(&options),

@@ -17,7 +17,7 @@ public protocol RobustRule: Sendable {
     _ set: UpdateSet, into result: UnsafeMutablePointer<Float>, _ scratch: RobustScratch, _ workers: Workers)
 }
 
-/// A robust rule that a configuration can name.  Adding one is a file and a line of ``RobustRuleCatalog/all``.
+/// A robust rule that a configuration can name.  Adding one is a file and a line of ``FederatedCatalog/all``.
 public struct RobustRuleKind: Sendable {
   /// Reads the rule's options.
   public typealias Make = @Sendable (inout Options) throws(ConfigurationError) -> any RobustRule
@@ -34,19 +34,6 @@ public struct RobustRuleKind: Sendable {
     self.help = help
     self.make = make
   }
-}
-
-/// The robust rules that a configuration can name, one line each.
-public enum RobustRuleCatalog {
-  /// All kinds.
-  public static let all: [RobustRuleKind] = [
-    CoordinateMedian.kind,
-    TrimmedMean.kind,
-    Krum.kind,
-    MultiKrum.kind,
-    Bulyan.kind,
-    GeometricMedian.kind,
-  ]
 }
 
 extension RobustRule {

@@ -15,7 +15,7 @@ public struct TrimmedMean: RobustRule {
 
   /// Its name and options.
   public static let kind = RobustRuleKind(
-    "trimmed-mean", "The mean of each coordinate without its least and greatest values."
+    "trimmed-mean", "averages each coordinate of the changes without its least and greatest values"
   ) { (options) throws(ConfigurationError) in
     TrimmedMean(
       share: try options.number(

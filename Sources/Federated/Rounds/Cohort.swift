@@ -17,8 +17,16 @@ final class Cohort {
   private(set) var epochs: [Int] = []
   /// Whether the client's update is waited for.
   private var isWaitedFor: [Bool] = []
+  private var isStraggler: [Bool] = []
+  /// What stragglers are chosen by, and the places in its order.
+  private var straggling: [UInt64] = []
+  private var places: [Int32] = []
   private var durations: [Double] = []
   private var inTime: [Int32] = []
+  /// Whether the client took part in the round before; filled where downloads depend on it.
+  private var isFollower: [Bool] = []
+  private var before: [Int32] = []
+  private var latestRound = -1
   private(set) var totalWeight = 0
   private var seconds = 0.0
   private var words = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 0)
@@ -37,6 +45,9 @@ final class Cohort {
 
   var count: Int { clients.count }
 
+  /// What the planned cohort weighs where all clients weigh the same.
+  var plannedWeight: Int { (weights.first { $0 > 0 } ?? 1) * task.cohort }
+
   /// The records of all places, then the number of ranks that could not go on.
   var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words + 1)]) }
 
@@ -51,6 +62,8 @@ final class Cohort {
   /// Who takes part in a round that begins at a simulated moment.
   func select(_ round: Int, _ moment: Double, _ plan: FederatedPlan) {
     let (devices, seed) = (setting.devices, task.seed)
+    let follows = plan.downloadBytes.follower != plan.downloadBytes.other
+    if follows { remember(round) }
     clients.removeAll(keepingCapacity: true)
     sampler.select(
       round: round, isAvailable: { devices.isIdeal || devices.isAvailable($0, at: moment, round: round, seed: seed) },
@@ -58,12 +71,14 @@ final class Cohort {
     samples.removeAll(keepingCapacity: true)
     epochs.removeAll(keepingCapacity: true)
     isWaitedFor.removeAll(keepingCapacity: true)
-    for client in clients {
+    chooseStragglers(round)
+    for (place, client) in clients.enumerated() {
       samples.append(task.partition.count(of: Int(client)))
-      let passes = setting.epochs(client: Int(client), round: round, task)
+      let passes = setting.epochs(client: Int(client), round: round, isStraggler: isStraggler[place], task)
       epochs.append(max(1, passes ?? 0))
       isWaitedFor.append(passes != nil)
     }
+    if follows { follow() }
     seconds = 0
     if !devices.isIdeal { wait(round, plan) }
     weights.removeAll(keepingCapacity: true)
@@ -80,12 +95,58 @@ final class Cohort {
     words.initialize(repeating: 0)
   }
 
+  /// Which places hold stragglers: as many as their share of the cohort, the nearest whole number, and any with the same
+  /// probability.
+  private func chooseStragglers(_ round: Int) {
+    isStraggler.removeAll(keepingCapacity: true)
+    isStraggler.append(contentsOf: repeatElement(false, count: count))
+    guard let stragglers = setting.stragglers else { return }
+    straggling.removeAll(keepingCapacity: true)
+    places.removeAll(keepingCapacity: true)
+    for (place, client) in clients.enumerated() {
+      straggling.append(setting.straggling(client: Int(client), round: round, task))
+      places.append(Int32(place))
+    }
+    places.withUnsafeMutableBufferPointer { places in
+      places.heapSort { straggling[Int($0)] < straggling[Int($1)] }
+    }
+    for place in places.prefix(Int((stragglers.share * Double(count)).rounded())) { isStraggler[Int(place)] = true }
+  }
+
+  /// Keeps who took part in the round before.  A run that is continued draws them anew, where that needs no simulated time.
+  private func remember(_ round: Int) {
+    if round > 0, latestRound != round - 1 {
+      clients.removeAll(keepingCapacity: true)
+      if setting.devices.isIdeal {
+        sampler.select(round: round - 1, isAvailable: { _ in true }, into: &clients, scratch)
+      }
+    }
+    swap(&clients, &before)
+    latestRound = round
+  }
+
+  /// Marks those who took part in the round before: both lists ascend.
+  private func follow() {
+    isFollower.removeAll(keepingCapacity: true)
+    var place = 0
+    for client in clients {
+      while place < before.count, before[place] < client { place += 1 }
+      isFollower.append(place < before.count && before[place] == client)
+    }
+  }
+
+  /// Bytes that a place is sent.
+  private func bytesDown(_ place: Int, _ plan: FederatedPlan) -> Int {
+    !isFollower.isEmpty && isFollower[place] ? plan.downloadBytes.follower : plan.downloadBytes.other
+  }
+
   /// Whose update comes in time.
   private func wait(_ round: Int, _ plan: FederatedPlan) {
     let (devices, seed) = (setting.devices, task.seed)
     durations.removeAll(keepingCapacity: true)
     for place in 0..<count {
       let client = Int(clients[place])
+      // Not fewer for followers: what happens must not depend on whether a run was continued.
       let duration = devices.seconds(
         client, samples: samples[place] * epochs[place], bytesDown: plan.downloadBytes.other,
         bytesUp: plan.uploadBytes, seed: seed)
@@ -127,7 +188,7 @@ final class Cohort {
     for place in 0..<count {
       let record = record(place)
       summary.selected += 1
-      summary.bytesDown += plan.downloadBytes.other
+      summary.bytesDown += record.bytesDown ?? bytesDown(place, plan)
       switch record.status {
       case .accepted:
         summary.updates += 1

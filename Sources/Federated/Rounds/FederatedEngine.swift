@@ -28,17 +28,19 @@ public final class FederatedEngine {
   let team: WorkerTeam
   let workers: [ClientWorker]
   private let outcome: RoundOutcome
-  private let outcomeStages: [any OutcomeStage]
+  private let stages: RoundStages
   private let cohort: Cohort
-  private let queue: VisitQueue
+  let queue: VisitQueue
   private var together: [UnsafeMutableBufferPointer<Float>?]
   private let scratch = RobustScratch()
+  /// The sum of changes that were kept apart.
+  private var keptSum: FixedPointSum?
   private var scale = FixedPointScale(totalWeight: 1)
   private var round = 0
   private var learningRate = 0.0
   /// Why this rank could not go on; others then cannot either.
   public private(set) var failure: (any Error)?
-  private let failures: UnsafeMutableBufferPointer<(any Error)?>
+  let failures: UnsafeMutableBufferPointer<(any Error)?>
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
   /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
@@ -50,28 +52,30 @@ public final class FederatedEngine {
     self.setting = setting
     self.communicator = communicator
     var plan = try strategy.plan(task)
-    try setting.adapt(&plan, task)
+    try setting.adapt(&plan, of: type(of: strategy).name, task)
     self.plan = plan
     broadcast = Broadcast(model, plan.blocks)
     server = strategy.makeServer(task, plan, broadcast)
     let team = try WorkerTeam(count: threads)
     self.team = team
     let programs = strategy.programs(task)
-    workers = (0..<threads).map { [broadcast] _ in
+    let stages = try RoundStages(setting, task, plan, broadcast)
+    self.stages = stages
+    let sent = stages.known?.broadcast ?? broadcast
+    workers = (0..<threads).map { _ in
       ClientWorker(
-        task, plan, strategy.makeClient(task, plan), ClientVisit(broadcast, plan, LocalTrainer(task, programs)),
-        setting.uploadStages(task, plan))
+        task, plan, strategy.makeClient(task, plan), ClientVisit(sent, plan, LocalTrainer(task, programs)),
+        stages.uploadStages())
     }
-    outcomeStages = setting.outcomeStages(task, plan)
     outcome = RoundOutcome(plan.uploads)
     outcome.votes = workers[0].votes
     outcome.integers = workers[0].integers
-    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? .samples)
-    queue = try VisitQueue(threads: threads, keepsClients: plan.stateCount > 0, communicator)
+    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? plan.usualWeighting)
+    queue = try VisitQueue(threads: threads, keepsClients: plan.memoryCount > 0, communicator)
     states =
-      plan.stateCount == 0
+      plan.memoryCount == 0
       ? nil
-      : ClientStates(floats: plan.stateCount, memoryLimit: setting.stateMemory, spillDirectory: setting.spillDirectory)
+      : ClientStates(floats: plan.memoryCount, memoryLimit: setting.stateMemory, spillDirectory: setting.spillDirectory)
     together = plan.uploads.map { _ in nil }
     failures = .allocate(capacity: threads)
     failures.initialize(repeating: nil)
@@ -88,7 +92,7 @@ public final class FederatedEngine {
   public var memory: [ServerMemory] {
     zip(plan.blocks, broadcast.blocks).map { ServerMemory("broadcast/\($0.name)", $1) }
       + server.memory.map { ServerMemory("server/\($0.name)", $0.storage) }
-      + outcomeStages.flatMap { $0.memory.map { ServerMemory("setting/\($0.name)", $0.storage) } }
+      + stages.memory.map { ServerMemory("setting/\($0.name)", $0.storage) }
   }
 
   /// What comes before the first round.  Collective.
@@ -115,6 +119,7 @@ public final class FederatedEngine {
 
   /// One round, counted from 0.  Collective.
   public func round(_ index: Int) throws -> RoundRecord {
+    try stages.begin(round: index)
     round = index
     learningRate = task.learningRate(round: index)
     cohort.select(index, simulatedSeconds, plan)
@@ -130,7 +135,9 @@ public final class FederatedEngine {
     if let failure { throw failure }
     // Which rank it was, and why, is for those to say who can tell each other.
     if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
-    return try conclude()
+    var record = try conclude()
+    record.others.merge(server.metrics) { _, new in new }
+    return record
   }
 
   /// One thread's share of the visits.
@@ -150,7 +157,7 @@ public final class FederatedEngine {
 
   /// Room for changes that must be seen together.
   private func makeRoom() {
-    guard plan.rule != nil else { return }
+    guard plan.keepsChanges else { return }
     let count = cohort.count * plan.uploads[0].count
     if let known = together[0], known.count >= count { return known.update(repeating: 0) }
     together[0]?.deallocate()
@@ -176,6 +183,10 @@ public final class FederatedEngine {
 
   /// Combines the uploads and moves the server.
   private func conclude() throws -> RoundRecord {
+    let all = Workers(team)
+    if let changes = together[0]?.baseAddress {
+      stages.collusion?.replace(changes, count: plan.uploads[0].count, cohort, all)
+    }
     var (record, whole) = cohort.summary(plan)
     record.round = round + 1
     record.learningRate = learningRate
@@ -184,27 +195,52 @@ public final class FederatedEngine {
     outcome.learningRate = learningRate
     outcome.updates = record.updates
     outcome.weight = cohort.acceptedWeight
+    record.isSkipped = !setting.combinesNothing && !isEnough(record.updates)
+    if record.isSkipped { return record }
     for (index, part) in plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
-      let mean = UnsafeMutableBufferPointer(start: outcome.mean(index), count: part.count)
       if let sum = workers[0].sums[index] {
-        guard let target = mean.baseAddress else { continue }
-        scale.mean(
-          sum.sums, weight: setting.plannedWeight(cohort) ?? sum.weight, into: target, count: part.count)
-      } else if let rule = plan.rule, let changes = together[index]?.baseAddress, record.updates > 0 {
-        do throws(ConfigurationError) { try rule.check(clients: record.updates) } catch {
-          throw FederatedError(.refused, "round \(round + 1): \(error.message)")
-        }
-        let places = cohort.acceptedPlaces
-        let set = UpdateSet(
-          places.map { UnsafePointer(changes + $0 * part.count) }, weights: places.map { cohort.weights[$0] },
-          count: part.count)
-        rule.combine(set, into: outcome.mean(index), scratch, Workers(team))
+        let planned = part.isUnweighted ? nil : setting.plannedWeight(cohort)
+        scale.mean(sum.sums, weight: planned ?? sum.weight, into: outcome.mean(index), count: part.count)
+      } else if let changes = together[index]?.baseAddress {
+        combine(changes, into: outcome.mean(index), count: part.count, all)
       }
     }
-    for stage in outcomeStages { try stage.apply(outcome, whole: whole, &record) }
-    if record.updates > 0 || setting.combinesNothing { try server.combine(outcome) }
-    record.others.merge(server.metrics) { _, new in new }
+    for stage in stages.outcome { try stage.apply(outcome, whole: whole, &record, all) }
+    try server.combine(outcome)
     return record
+  }
+
+  /// Whether so many updates can be combined.
+  private func isEnough(_ updates: Int) -> Bool {
+    guard updates > 0 else { return false }
+    guard let rule = plan.rule else { return true }
+    return (try? rule.check(clients: updates)) != nil
+  }
+
+  /// Combines changes that were kept apart: by the rule, or to the mean that they would have come to on the way.
+  private func combine(
+    _ changes: UnsafePointer<Float>, into mean: UnsafeMutablePointer<Float>, count: Int, _ workers: Workers
+  ) {
+    let places = cohort.acceptedPlaces
+    if let rule = plan.rule {
+      let set = UpdateSet(
+        places.map { changes + $0 * count }, weights: places.map { cohort.weights[$0] }, count: count)
+      return rule.combine(set, into: mean, scratch, workers)
+    }
+    let sum = keptSum ?? FixedPointSum(count: count)
+    keptSum = sum
+    sum.clear()
+    nonisolated(unsafe) let (rows, mean) = (changes, mean)
+    let (scale, weights) = (scale, cohort.weights)
+    let weight = setting.plannedWeight(cohort) ?? cohort.acceptedWeight
+    workers.run { worker in
+      let part = workers.part(worker, of: count, grain: RobustScratch.lanes)
+      let sums = sum.sums + part.lowerBound
+      for place in places {
+        scale.add(rows + place * count + part.lowerBound, weight: weights[place], to: sums, count: part.count)
+      }
+      scale.mean(sums, weight: weight, into: mean + part.lowerBound, count: part.count)
+    }
   }
 }
 

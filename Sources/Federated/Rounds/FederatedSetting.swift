@@ -12,6 +12,14 @@ public struct FederatedSetting: Sendable {
   public var stragglers: Stragglers?
   /// What devices are like.
   public var devices: DeviceModel
+  /// The largest norm of a change; nil for any.
+  public var changeLimit: Double?
+  /// What attackers do.
+  public var attack: AttackOptions?
+  /// Differential privacy of clients.
+  public var privacy: PrivacyOptions?
+  /// How changes and models travel.
+  public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
   public var stateMemory = 1 << 30
   /// Where that file lies; nil for the system's temporary directory.
@@ -19,7 +27,7 @@ public struct FederatedSetting: Sendable {
 
   /// Clients of a round that are slow.
   public struct Stragglers: Sendable, Hashable {
-    /// Their share.
+    /// Their share: the nearest whole number of clients of every round.
     public let share: Double
     /// Whether they are left out; otherwise they train as far as they come, 1 to E − 1 passes.
     public let drops: Bool
@@ -32,14 +40,26 @@ public struct FederatedSetting: Sendable {
   }
 
   /// Passes of a client's visit; nil where it is left out.
-  func epochs(client: Int, round: Int, _ task: FederatedTask) -> Int? {
+  func epochs(client: Int, round: Int, isStraggler: Bool, _ task: FederatedTask) -> Int? {
     let epochs = task.local.epochs(client: client, round: round, seed: task.seed)
-    guard let stragglers else { return epochs }
-    var stream = RandomStream(
-      seed: task.seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: SelectionStream.stragglers)
-    guard stream.uniformDouble() < stragglers.share else { return epochs }
+    guard isStraggler, let stragglers else { return epochs }
     if stragglers.drops { return nil }
-    return epochs == 1 ? 1 : 1 + stream.below(epochs - 1)
+    if epochs == 1 { return 1 }
+    var stream = straggling(client, round, task)
+    // The first number is what stragglers are chosen by.
+    _ = stream.next()
+    return 1 + stream.below(epochs - 1)
+  }
+
+  /// What stragglers are chosen by: those of a cohort with the least.
+  func straggling(client: Int, round: Int, _ task: FederatedTask) -> UInt64 {
+    var stream = straggling(client, round, task)
+    return stream.next()
+  }
+
+  private func straggling(_ client: Int, _ round: Int, _ task: FederatedTask) -> RandomStream {
+    RandomStream(
+      seed: task.seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: SelectionStream.straggling)
   }
 
   func sampler(_ task: FederatedTask) -> CohortSampler {
@@ -49,19 +69,4 @@ public struct FederatedSetting: Sendable {
     }
     return CohortSampler(kind, clients: task.partition.clients, seed: task.seed)
   }
-
-  /// What is done to every upload, for one worker.
-  func uploadStages(_ task: FederatedTask, _ plan: FederatedPlan) -> [any UploadStage] { [] }
-
-  /// What is done to what a round brought.
-  func outcomeStages(_ task: FederatedTask, _ plan: FederatedPlan) -> [any OutcomeStage] { [] }
-
-  /// What a setting changes of a strategy's plan; throws where they do not go together.
-  func adapt(_ plan: inout FederatedPlan, _ task: FederatedTask) throws(FederatedError) {}
-
-  /// The weight that means divide by in place of that of the updates that came, where it must not depend on who came.
-  func plannedWeight(_ cohort: Cohort) -> Int? { nil }
-
-  /// Whether rounds without updates move the server.
-  var combinesNothing: Bool { false }
 }

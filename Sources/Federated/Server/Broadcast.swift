@@ -29,4 +29,10 @@ public final class Broadcast: Sendable {
     self.model = model
     self.blocks = blocks.map { Storage(zeros: $0.count) }
   }
+
+  /// Another model with the same blocks beside it.
+  init(_ model: ParameterStore, sharing blocks: [Storage]) {
+    self.model = model
+    self.blocks = blocks
+  }
 }

@@ -97,7 +97,7 @@ private final class PrototypeClient: ClientHalf {
       _ = memory.add(embedding, to: label)
     }
     visit.state[0] += 1
-    visit.uploadBytes = memory.uploadBytes
+    visit.wireBytes.up = memory.uploadBytes
   }
 
   /// Samples that have not been brought in so many visits.

@@ -24,17 +24,7 @@ public final class QuantisedGradients: CompressedStrategy {
 
   /// Reads levels, buckets and norm.
   public init(options: inout Options) throws(ConfigurationError) {
-    let levels = try options.integer(
-      "levels", default: 7, in: 1...127,
-      "levels beside 0 of a magnitude: 1 takes 2 bits a scalar, 7 takes 4, 127 takes 8")
-    let bucket = try options.integer(
-      "bucket", default: 512, in: 256...1 << 30, unit: "scalars", "scalars that share a norm, a multiple of 256")
-    try options.require(
-      bucket % 256 == 0, key: "bucket", "\(options.keyPath).bucket is \(bucket); take a multiple of 256")
-    let norm = try options.choice(
-      "norm", of: QSGD.Norm.allCases.map(\.rawValue), default: QSGD.Norm.euclidean.rawValue,
-      "what the scalars of a bucket are divided by: their norm or their largest magnitude")
-    code = QSGD(levels: levels, bucket: bucket, norm: QSGD.Norm(rawValue: norm) ?? .euclidean)
+    code = try QSGD(options: &options)
   }
 
   /// The messages.

@@ -22,30 +22,26 @@ public final class RandomKGradients: CompressedStrategy {
   public static let help =
     "sums a random part of every gradient, the same for all, and keeps the others for later steps"
 
-  private let ratio: Double
-  private let isUnbiased: Bool
+  private let options: RandomKOptions
   /// Where it stands.
   public var course: CompressedCourse?
 
   /// Reads the share, and what becomes of the rest.
   public init(options: inout Options) throws(ConfigurationError) {
-    ratio = try options.number(
-      "ratio", default: 0.01, in: .positiveFraction, "share of every parameter's gradient that is sent")
-    isUnbiased = try options.flag(
-      "unbiased", default: false, "whether values are divided by the share, where otherwise the rest is kept for later")
+    self.options = try RandomKOptions(&options)
   }
 
   /// The values and residuals.
   public func bytes(_ share: RankShare) -> StrategyBytes {
-    let values = share.layout.parameters.reduce(0) { $0 + SparseMessage.pairs(ratio, of: $1.range.count) }
+    let values = share.layout.parameters.reduce(0) { $0 + SparseMessage.pairs(options.ratio, of: $1.range.count) }
     let held = share.shards.count
-    return StrategyBytes(remembered: isUnbiased ? 0 : held * share.weightBytes, working: 4 * held * values)
+    return StrategyBytes(remembered: options.isUnbiased ? 0 : held * share.weightBytes, working: 4 * held * values)
   }
 
   /// Sums of values.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try CommonPlacesExchange(
-      plan, ratio: ratio, isUnbiased: isUnbiased,
-      isUnbiased ? plan.shards.map { _ in NoMemory() } : plan.errorFeedback())
+      plan, ratio: options.ratio, isUnbiased: options.isUnbiased,
+      options.isUnbiased ? plan.shards.map { _ in NoMemory() } : plan.errorFeedback())
   }
 }

@@ -18,23 +18,20 @@ public final class TernaryGradients: CompressedStrategy {
   /// What it does.
   public static let help = "rounds gradients at random to −s, 0 or s, without bias (TernGrad)"
 
-  private let clip: Double
+  private let code: TernGrad
   /// Where it stands.
   public var course: CompressedCourse?
 
   /// Reads the limit.
   public init(options: inout Options) throws(ConfigurationError) {
-    clip = try options.number(
-      "clip", default: 2.5, in: .positive, "standard deviations that gradients are clipped to")
+    code = try TernGrad(options: &options)
   }
 
   /// The messages.
-  public func bytes(_ share: RankShare) -> StrategyBytes {
-    EncodedExchange.bytes(share, TernGrad(clip: Float(clip)), blocks: 0)
-  }
+  public func bytes(_ share: RankShare) -> StrategyBytes { EncodedExchange.bytes(share, code, blocks: 0) }
 
   /// Messages of three levels.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
-    try SharedScalerExchange(plan, TernGrad(clip: Float(clip)))
+    try SharedScalerExchange(plan, code)
   }
 }

@@ -21,26 +21,23 @@ public final class TopKGradients: CompressedStrategy {
   /// What it does.
   public static let help = "sends the largest scalars of every gradient and keeps the others for later steps"
 
-  private let ratio: Double
-  private let feedback: Bool
+  private let options: TopKOptions
   /// Where it stands.
   public var course: CompressedCourse?
 
   /// Reads the share, and whether the rest is kept.
   public init(options: inout Options) throws(ConfigurationError) {
-    ratio = try options.number(
-      "ratio", default: 0.01, in: .positiveFraction, "share of every parameter's gradient that is sent")
-    feedback = try options.flag("feedback", default: true, "whether what is not sent is added to the next gradient")
+    self.options = try TopKOptions(&options)
   }
 
   /// The messages and residuals.
   public func bytes(_ share: RankShare) -> StrategyBytes {
-    EncodedExchange.bytes(share, TopK(ratio: ratio), blocks: feedback ? 1 : 0)
+    EncodedExchange.bytes(share, TopK(ratio: options.ratio), blocks: options.feedback ? 1 : 0)
   }
 
   /// Messages of pairs.
   public func makeExchange(_ plan: ExchangePlan) throws(CommunicationError) -> any BucketExchange {
     try EncodedExchange(
-      plan, TopK(ratio: ratio), feedback ? plan.errorFeedback() : plan.shards.map { _ in NoMemory() })
+      plan, TopK(ratio: options.ratio), options.feedback ? plan.errorFeedback() : plan.shards.map { _ in NoMemory() })
   }
 }

@@ -107,6 +107,8 @@ public struct PreparedFederation: Sendable {
   public let task: FederatedTask
   /// Who takes part in rounds.
   public let setting: FederatedSetting
+  /// On what clients are judged one by one; nil where they are not.
+  public let clientTest: ClientTest?
   /// Every key with its value, the model's own included.
   public let resolved: Node
 
@@ -119,7 +121,9 @@ public struct PreparedFederation: Sendable {
         smoothing: experiment.labelSmoothing, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
       dataset = built.dataset
-      let partition = try federated.partition.partition(dataset.training, seed: experiment.seed)
+      let partition: Partition
+      (partition, clientTest) = try federated.evaluation.prepare(
+        try federated.partition.partition(dataset.training, seed: experiment.seed), dataset, seed: experiment.seed)
       task = FederatedTask(
         model: built.model, objective: built.objective, learning: experiment.learning, compute: built.compute,
         optimizer: experiment.optimizer, seed: experiment.seed, training: dataset.training, partition: partition,

@@ -58,17 +58,20 @@ public final class FederatedLoop {
       for note in notes { observe { $0.noted(note) } }
       if progress.round == 0 { try engine.prepare { line in observe { $0.noted(line) } } }
       var test: RoundEvaluation?
+      var clients: ClientReport?
       while progress.round < prepared.task.rounds {
         let record = try round()
         let isLast = progress.round == prepared.task.rounds
         if isLast || progress.round % prepared.experiment.federated.evaluate == 0 { test = try evaluate() }
+        if isJudgementDue { clients = try evaluateClients() }
         observe { $0.roundEnded(RoundReport(record, self, digest: nil)) }
         if try isStopRequested() {
           throw RunError(.stopped, "stopped by a signal after round \(progress.round)")
         }
       }
       if test == nil { test = try evaluate() }
-      let summary = try summary(test)
+      if clients == nil, isJudgementDue { clients = try evaluateClients() }
+      let summary = try summary(test, clients)
       observe { $0.ended() }
       return summary
     } catch { throw RunError(error) }

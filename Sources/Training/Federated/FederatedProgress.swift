@@ -8,6 +8,8 @@ public struct FederatedProgress: Sendable, Hashable {
   public var updates = 0
   /// Updates that were not finite or too large.
   public var rejected = 0
+  /// Rounds that had too few updates to combine.
+  public var skipped = 0
   /// Clients that vanished or came too late.
   public var lost = 0
   /// Samples that clients trained on, each as often as it was.
@@ -28,6 +30,7 @@ public struct FederatedProgress: Sendable, Hashable {
     round = record.round
     updates += record.updates
     rejected += record.rejected
+    skipped += record.isSkipped ? 1 : 0
     lost += record.lost
     samples += record.samples
     bytesUp += record.bytesUp
