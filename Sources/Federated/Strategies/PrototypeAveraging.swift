@@ -80,7 +80,7 @@ private final class PrototypeClient: ClientHalf {
   init(_ task: FederatedTask, _ missions: Missions?) {
     self.task = task
     self.missions = missions
-    embedder = Embedder(task.model, of: task.training, task.compute)
+    embedder = Embedder(task.model, of: task.training.unaugmented, task.compute)
   }
 
   func update(_ visit: ClientVisit) {
