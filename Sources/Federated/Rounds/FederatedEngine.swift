@@ -205,6 +205,7 @@ public final class FederatedEngine {
     }
     for stage in stages.outcome { try stage.apply(outcome, whole: whole, &record, all) }
     try server.combine(outcome)
+    record.others.merge(server.metrics) { _, new in new }
     return record
   }
 
