@@ -70,7 +70,7 @@ struct MaskReferenceTests {
         let latents = gradients.map { start[i] - 100 * $0[i] * frozen[i] }
         // Too near to 0 for Float32 to say.
         if latents.contains(where: { abs($0) < 1e-4 && $0 != start[i] }) { continue }
-        let sum = latents.reduce(0) { $0 + ($1 >= 0 ? 1 : -1) }
+        let sum = latents.reduce(0.0) { $0 + ($1 >= 0 ? 1 : -1) }
         ties += sum == 0 && start[i] < 0 ? 1 : 0
         flips += sum < 0 ? 1 : 0
         #expect(end[i] == (tally == "soft" ? 0.25 * sum : sum == 0 ? start[i] : sum > 0 ? 0.5 : -0.5), "scalar \(i)")
