@@ -25,6 +25,10 @@ public struct FederatedOptions: Sendable {
   public let stateMemory: Int
   /// Rounds between evaluations of the model.
   public let evaluate: Int
+  /// How often metrics carry the digest of the result, and ranks make sure that they hold the same; nil for never.
+  public let digest: Quantity?
+  /// Whether what became of every client of every round is written down.
+  public let ledger: Bool
 
   /// Reads the keys of the section; `clip` is that of `training:`.
   public init(_ options: inout Options, clip: Double?) throws(ConfigurationError) {
@@ -35,7 +39,8 @@ public struct FederatedOptions: Sendable {
     isPoisson =
       try options.choice(
         "sampling", of: ["fixed", "poisson"], default: "fixed",
-        "whether a round has exactly `cohort` clients, or each client takes part by itself with probability cohort / clients")
+        "whether a round has exactly `cohort` clients, or each client takes part by itself with probability cohort / clients"
+      )
       == "poisson"
     rounds = try options.integer("rounds", in: 1...1_000_000_000, unit: "rounds", "rounds of the federation")
     let epochs = try options.integer(
@@ -51,7 +56,8 @@ public struct FederatedOptions: Sendable {
     let batch = try options.text(
       "batch", default: "10", "samples of a client's batch, or `all` that it has")
     guard batch == all || Int(batch).map({ $0 >= 1 && $0 <= 1 << 20 }) == true else {
-      throw options.error("federated.batch is `\(batch)`; expected a whole number of at least 1, or `all`", key: "batch")
+      throw options.error(
+        "federated.batch is `\(batch)`; expected a whole number of at least 1, or `all`", key: "batch")
     }
     if let number = Int(batch) { options.resolve("batch", as: .integer(number)) }
     local = LocalWork(epochs: epochs, leastEpochs: least, steps: steps, batch: Int(batch), clip: clip)
@@ -74,6 +80,13 @@ public struct FederatedOptions: Sendable {
     stateMemory = megabytes << 20
     evaluate = try options.integer(
       "evaluate", default: 1, in: 1...1_000_000_000, unit: "rounds", "rounds between evaluations of the model")
+    digest = try options.quantityOrNever(
+      "digest", in: ["round"], default: Quantity(50, "round"),
+      "how often, and at the end, metrics carry the SHA-256 of the parameters, which `nndist verify` confirms, and ranks "
+        + "make sure that they hold the same")
+    ledger = try options.flag(
+      "ledger", default: false,
+      "writes what became of every client of every round, with its bytes up and down, to RUN/clients.jsonl")
   }
 
   /// Clients of a round among so many; throws where there are not so many.

@@ -99,6 +99,19 @@ final class Cohort {
     return VisitRecord(words.baseAddress! + place * VisitRecord.words)
   }
 
+  /// Bytes that the client at a place was sent.
+  private func bytesDown(_ place: Int, _ plan: FederatedPlan) -> Int { plan.downloadBytes.other }
+
+  /// What became of all places.
+  func visits(_ plan: FederatedPlan) -> [ClientRecord] {
+    (0..<count).map { place in
+      let record = record(place)
+      return ClientRecord(
+        client: Int(clients[place]), status: ClientRecord.Status(record.status), samples: samples[place],
+        steps: record.steps, bytesUp: record.bytesUp, bytesDown: bytesDown(place, plan))
+    }
+  }
+
   /// Places whose update was taken, in client order.
   var acceptedPlaces: [Int] { (0..<count).filter { record($0).status == .accepted } }
 
@@ -113,7 +126,7 @@ final class Cohort {
     for place in 0..<count {
       let record = record(place)
       summary.selected += 1
-      summary.bytesDown += plan.downloadBytes.other
+      summary.bytesDown += bytesDown(place, plan)
       switch record.status {
       case .accepted:
         summary.updates += 1

@@ -22,8 +22,11 @@ public final class FederatedEngine {
   public let setting: FederatedSetting
   /// What clients remember; nil where they remember nothing.
   public let states: ClientStates?
-  /// Simulated seconds of all rounds.
-  public internal(set) var simulatedSeconds = 0.0
+  /// Simulated seconds of all rounds; a federation that goes on sets those before it.
+  public var simulatedSeconds = 0.0
+  /// Whether model, memory and clients' states are those after the same round; not so where a round that clients take part in
+  /// has failed on the way.
+  public private(set) var isBetweenRounds = true
   let communicator: any Communicator
   let team: WorkerTeam
   let workers: [ClientWorker]
@@ -47,8 +50,7 @@ public final class FederatedEngine {
     self.task = task
     self.setting = setting
     self.communicator = communicator
-    var plan = try strategy.plan(task)
-    try setting.adapt(&plan, task)
+    let plan = try FederatedEngine.plan(task, strategy, setting)
     self.plan = plan
     broadcast = Broadcast(model, plan.blocks)
     server = strategy.makeServer(task, plan, broadcast)
@@ -80,6 +82,15 @@ public final class FederatedEngine {
     for buffer in together { buffer?.deallocate() }
     failures.deinitialize()
     failures.deallocate()
+  }
+
+  /// What travels and what is remembered, as strategy and setting want it.
+  public static func plan(
+    _ task: FederatedTask, _ strategy: any FederatedStrategy, _ setting: FederatedSetting
+  ) throws(FederatedError) -> FederatedPlan {
+    var plan = try strategy.plan(task)
+    try setting.adapt(&plan, task)
+    return plan
   }
 
   /// Blocks that the future depends on beside the model and what clients remember: the same on every rank.
@@ -120,12 +131,18 @@ public final class FederatedEngine {
     for worker in workers { worker.clear() }
     makeRoom()
     queue.begin(count: cohort.count)
+    isBetweenRounds = states == nil
     team.runStored(work)
-    for failure in failures { if let failure { throw failure } }
+    try agreeOnFailures()
     for worker in workers.dropFirst() { workers[0].merge(worker) }
     try exchange()
-    return try conclude()
+    let record = try conclude()
+    isBetweenRounds = true
+    return record
   }
+
+  /// What became of every client of the last round, in client order: the same on every rank.
+  public var visits: [ClientRecord] { cohort.visits(plan) }
 
   /// One thread's share of the visits.
   private func visit(_ member: Int) {
@@ -140,6 +157,19 @@ public final class FederatedEngine {
         cohort.record(record, place)
       }
     } catch { failures[member] = error }
+  }
+
+  /// Throws on all ranks where a visit has failed on any, which only those can that read or write states.
+  private func agreeOnFailures() throws {
+    let failure = failures.lazy.compactMap { $0 }.first
+    if communicator.size > 1, states != nil {
+      var failed: [Int32] = [failure == nil ? 0 : 1]
+      try failed.withUnsafeMutableBufferPointer { (failed) throws in try communicator.allReduce(failed, .sum) }
+      if failed[0] > 0, failure == nil {
+        throw FederatedError(.refused, "another rank could not keep what its clients remember")
+      }
+    }
+    if let failure { throw failure }
   }
 
   /// Room for changes that must be seen together.
