@@ -92,8 +92,8 @@ let package = Package(
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
     tests("FederatedTests", "Federated", "Compression", "Configuration", "Layers", "Tensors"),
     tests(
-      "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
-      "Strategies", "Datasets"),
-    tests("CommandTests", "Datasets", "Optimizers", "Strategies", "Tensors", "Training"),
+      "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
+      "Optimizers", "Strategies", "Datasets"),
+    tests("CommandTests", "Datasets", "Federated", "Optimizers", "Strategies", "Tensors", "Training"),
   ]
 )

@@ -95,7 +95,8 @@ public final class ProgressBar: TrainingObserver {
     let step = String(record.round ?? record.step)
     let padded = String(repeating: " ", count: max(0, String(total).count - step.count)) + step
     line(
-      (record.round == nil ? "step \(padded)  epoch \(record.epoch)" : "round \(padded)") + "  \(set) loss " + String(format: "%.4f", record.loss) + accuracy
+      (record.round == nil ? "step \(padded)  epoch \(record.epoch)" : "round \(padded)") + "  \(set) loss "
+        + String(format: "%.4f", record.loss) + accuracy
         + "  " + duration(record.seconds))
   }
 
