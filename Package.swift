@@ -90,7 +90,9 @@ let package = Package(
     tests("DatasetsTests", "Datasets"),
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
-    tests("FederatedTests", "Federated", "Compression", "Configuration", "Layers", "Tensors"),
+    tests(
+      "FederatedTests", "Federated", "Communication", "Compression", "Configuration", "Datasets", "Layers", "Learning",
+      "Optimizers", "Tensors", "Training"),
     tests(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
       "Optimizers", "Strategies", "Datasets"),

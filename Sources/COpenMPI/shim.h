@@ -6,8 +6,11 @@
 
 static inline MPI_Comm nndist_mpi_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Datatype nndist_mpi_byte(void) { return MPI_BYTE; }
+static inline MPI_Datatype nndist_mpi_int64(void) { return MPI_INT64_T; }
+static inline MPI_Op nndist_mpi_sum(void) { return MPI_SUM; }
 static inline MPI_Info nndist_mpi_no_information(void) { return MPI_INFO_NULL; }
 static inline MPI_Request nndist_mpi_no_request(void) { return MPI_REQUEST_NULL; }
+static inline MPI_Status *nndist_mpi_no_status(void) { return MPI_STATUS_IGNORE; }
 static inline MPI_Status *nndist_mpi_no_statuses(void) { return MPI_STATUSES_IGNORE; }
 static inline int nndist_mpi_return_errors(MPI_Comm group) { return MPI_Comm_set_errhandler(group, MPI_ERRORS_RETURN); }
 static inline int nndist_mpi_window_returns_errors(MPI_Win window) {

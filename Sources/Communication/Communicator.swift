@@ -37,6 +37,8 @@ public protocol Communicator: AnyObject, Sendable {
   /// Zeroed memory, aligned to a page, for what is exchanged often: a transport may exchange it without copying. Collective;
   /// ranks may ask for different sizes.
   func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory
+  /// A counter of all ranks of the group, from 0. Collective; meant to be made once and kept.
+  func makeTicketCounter() throws(CommunicationError) -> any TicketCounter
 }
 
 /// A call under way: a plain value, because buffers are in flight on many buckets at once.

@@ -140,4 +140,7 @@ public final class FaultyCommunicator: Communicator, @unchecked Sendable {
   public func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory {
     try base.allocate(byteCount: byteCount)
   }
+
+  /// A counter of all ranks of the group.
+  public func makeTicketCounter() throws(CommunicationError) -> any TicketCounter { try base.makeTicketCounter() }
 }

@@ -132,4 +132,7 @@ public final class MeteredCommunicator: Communicator, Sendable {
   public func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory {
     try base.allocate(byteCount: byteCount)
   }
+
+  /// A counter of all ranks of the group.
+  public func makeTicketCounter() throws(CommunicationError) -> any TicketCounter { try base.makeTicketCounter() }
 }

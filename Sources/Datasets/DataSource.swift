@@ -47,6 +47,9 @@ public protocol DataSource: Sendable {
   /// Who made each sample, where that is known: what natural partitions are made of.
   var groups: SampleGroups? { get }
 
+  /// The same samples without what training changes of them at random, for judging models on them.
+  var unaugmented: any DataSource { get }
+
   /// Feeds every byte that decides what is read, and the shapes, to a checksum.
   func fingerprint(_ checksum: inout Checksum)
 }
@@ -60,6 +63,9 @@ extension DataSource {
     if case .classes(let count) = targetType { return count }
     return nil
   }
+
+  /// This source, as most change nothing.
+  public var unaugmented: any DataSource { self }
 
   /// Nobody in particular.
   public var groups: SampleGroups? { nil }

@@ -4,8 +4,23 @@ import Configuration
 public enum FederatedCatalog {
   /// All of them.
   public static let all: [any FederatedStrategy.Type] = [
+    FedSGD.self,
     FedAvg.self,
+    FedAvgM.self,
     FedProx.self,
+    SCAFFOLD.self,
+    FedNova.self,
+    FedAdagrad.self,
+    FedYogi.self,
+    FedAdam.self,
+    SignSGD.self,
+    FedBN.self,
+    FedPer.self,
+    Ditto.self,
+    FedProto.self,
+    HideNseek.self,
+    FedMask.self,
+    LotteryFL.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

@@ -29,6 +29,8 @@ public struct FederatedOptions: Sendable {
   public let digest: Quantity?
   /// Whether what became of every client of every round is written down.
   public let ledger: Bool
+  /// Whether and how clients are judged one by one.
+  public let evaluation: ClientEvaluationOptions
 
   /// Reads the keys of the section; `clip` is that of `training:`.
   public init(_ options: inout Options, clip: Double?) throws(ConfigurationError) {
@@ -87,6 +89,9 @@ public struct FederatedOptions: Sendable {
     ledger = try options.flag(
       "ledger", default: false,
       "writes what became of every client of every round, with its bytes up and down, to RUN/clients.jsonl")
+    evaluation = try options.section("evaluation", "what becomes of each client, judged one by one") {
+      (options) throws(ConfigurationError) in try ClientEvaluationOptions(&options)
+    }
   }
 
   /// Clients of a round among so many; throws where there are not so many.

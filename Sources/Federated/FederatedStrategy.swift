@@ -52,6 +52,8 @@ public struct FederatedPlan: Sendable {
   public var stateCount: Int
   /// What a client's update weighs; nil leaves it to the configuration.
   public var weighting: Weighting?
+  /// What a client's update weighs where the configuration leaves it too.
+  public var usualWeighting = Weighting.samples
   /// How changes that must be seen together are combined; nil where they are averaged.
   public var rule: (any RobustRule)?
 

@@ -88,7 +88,8 @@ public struct LocalWork: Sendable, Hashable {
   /// The passes of a visit.
   func epochs(client: Int, round: Int, seed: UInt64) -> Int {
     if leastEpochs == epochs { return epochs }
-    var stream = RandomStream(seed: seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: 1)
+    var stream = RandomStream(
+      seed: seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: SelectionStream.passes)
     return leastEpochs + stream.below(epochs - leastEpochs + 1)
   }
 }

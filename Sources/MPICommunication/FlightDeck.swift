@@ -12,6 +12,8 @@ final class FlightDeck {
   /// All groups, whose reports this rank reads while it waits.
   var groups: [MPIGroup] = []
 
+  /// Counters of tickets made of messages.
+  let tickets: TicketWindows
   private let patience: Patience
   private var nextLook: UInt64 = 0
   private var flights: [Flight] = []
@@ -21,7 +23,10 @@ final class FlightDeck {
   /// What groups have in common that exchange through shared memory; nil where none do.
   private var host: WindowHost?
 
-  init(patience: Patience) { self.patience = patience }
+  init(patience: Patience) {
+    self.patience = patience
+    tickets = TicketWindows(patience: patience)
+  }
 
   /// Moves groups that exchange through shared memory with everything else from now on.
   func join(_ host: WindowHost) { self.host = host }
@@ -180,6 +185,7 @@ final class FlightDeck {
     if let host {
       for window in host.groups where window.isActive { try window.progress() }
     }
+    try tickets.serve()
   }
 
   /// Of a collective whose messages have other sizes than this rank expects, the error names every rank's call.

@@ -45,6 +45,15 @@ public final class MPICommunicator: Communicator, @unchecked Sendable {
     return try part(ranks, place)
   }
 
+  /// A counter of all ranks of the group, in a window of MPI.
+  public func makeTicketCounter() throws(CommunicationError) -> any TicketCounter {
+    // MPI makes a window without a deadline, so everyone is known to come first; and nobody takes before rank 0 has set it.
+    try barrier()
+    let counter = try deck.tickets.make(group, isCrowded: deck.isCrowded)
+    try barrier()
+    return counter
+  }
+
   /// The group of some ranks, of which this one is the `place`-th. Collective over all parts, once everyone is known to come.
   func part(_ ranks: [Int], _ place: Int) throws(CommunicationError) -> MPICommunicator {
     var identity = group.identity

@@ -96,6 +96,7 @@ public final class MPIEnvironment {
         .mismatch, "rank \(world.rank) ended without waiting for its \(unfinished.joined(separator: "; "))")
     }
     try world.barrier()
+    try messages.deck.tickets.free()
     try check(MPI_Finalize(), "ending MPI")
   }
 

@@ -88,16 +88,21 @@ public final class ProgressBar: TrainingObserver {
     isDrawn = true
   }
 
-  /// Writes a line for every evaluation of the test set, and of the validation set.
+  /// Writes a line for every evaluation.
   public func evaluated(_ record: EvaluationRecord) {
-    let accuracy = record.accuracy.map { String(format: ", accuracy %.4f", $0) } ?? ""
-    let set = record.set == "test" ? "test" : "validation"
     let step = String(record.round ?? record.step)
     let padded = String(repeating: " ", count: max(0, String(total).count - step.count)) + step
-    line(
-      (record.round == nil ? "step \(padded)  epoch \(record.epoch)" : "round \(padded)") + "  \(set) loss "
-        + String(format: "%.4f", record.loss) + accuracy
-        + "  " + duration(record.seconds))
+    let moment = record.round == nil ? "step \(padded)  epoch \(record.epoch)" : "round \(padded)"
+    let loss = String(format: "%.4f", record.loss)
+    let accuracy = record.accuracy.map { String(format: ", accuracy %.4f", $0) } ?? ""
+    line("\(moment)  \(record.set) loss \(loss)\(accuracy)\(worst(record))  \(duration(record.seconds))")
+  }
+
+  /// How the worst of several clients do.
+  private func worst(_ record: EvaluationRecord) -> String {
+    guard let clients = record.clients else { return "" }
+    let worst = record.accuracy == nil ? clients.worstLoss : clients.worstAccuracy
+    return String(format: " (worst tenth %.4f) over \(Numerals.plural(clients.clients, "client"))", worst)
   }
 
   /// Writes a line.

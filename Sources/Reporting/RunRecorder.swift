@@ -83,6 +83,11 @@ public final class RunRecorder: TrainingObserver {
     line.seconds = record.seconds
     line.memoryBytes = ProcessMemory.current
     line.others["set"] = .text(record.set)
+    if let clients = record.clients {
+      line.others["clients"] = .integer(clients.clients)
+      line.others["loss_worst_decile"] = .number(clients.worstLoss)
+      line.others["accuracy_worst_decile"] = record.accuracy.map { _ in .number(clients.worstAccuracy) }
+    }
     write(line)
     let accuracy = record.accuracy.map { ", accuracy \($0)" } ?? ""
     let moment = record.round.map { "round \($0)" } ?? "step \(record.step)"

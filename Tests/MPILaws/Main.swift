@@ -9,7 +9,7 @@ import MPICommunication
 /// R ends without a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again. `kill-tree R`,
 /// `stop-tree R`: the same in a tree-reduce.
 /// `contradict WHAT`: the last rank calls something else. `long`: a buffer beyond the counts of C. `traffic`: calls of every
-/// kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges. `hosts N` before any of
+/// kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges, `time-tickets` what a ticket costs. `hosts N` before any of
 /// these: so many ranks in a row pretend to be on a host of their own.
 @main
 struct Main {
@@ -76,6 +76,7 @@ struct Main {
     case "long": try checkLong(world)
     case "traffic": try makeTraffic(messages)
     case "time": try time(world)
+    case "time-tickets": try timeTickets(world)
     default:
       try Law.checkAll(world)
       if let window = world as? WindowCommunicator {

@@ -51,3 +51,34 @@ func time(_ world: any Communicator) throws {
     }
   }
 }
+
+/// Prints what a ticket costs while all ranks take as fast as they can, and while rank 0 computes most of the time.
+func timeTickets(_ world: any Communicator) throws {
+  let clock = ContinuousClock()
+  let counter = try world.makeTicketCounter()
+  let count = 20_000
+  try world.barrier()
+  let began = clock.now
+  var taken = 0
+  while try counter.next() < count { taken += 1 }
+  let together = (clock.now - began) / .microseconds(1) / Double(taken + 1)
+  try world.barrier()
+  var waits: [Double] = []
+  if world.rank == 0 {
+    for _ in 0..<50 {
+      let end = clock.now + .milliseconds(1)
+      while clock.now < end {}
+      _ = try counter.next()
+    }
+  } else {
+    for _ in 0..<1_000 {
+      let asked = clock.now
+      _ = try counter.next()
+      waits.append((clock.now - asked) / .microseconds(1))
+    }
+    waits.sort()
+  }
+  try world.barrier()
+  print("rank \(world.rank): \(taken) of \(count) tickets, \(together) us each", terminator: "")
+  print(waits.isEmpty ? "" : "; \(waits[500]) us, at most \(waits[999]) us, while rank 0 computes")
+}

@@ -20,6 +20,7 @@ public final class InProcessCommunicator: Communicator, @unchecked Sendable {
   private let thread: RankThread
   private var collectives = 0
   private var splits = 0
+  private var counters = 0
 
   init(group: InProcessGroup, rank: Int) {
     self.group = group
@@ -51,6 +52,13 @@ public final class InProcessCommunicator: Communicator, @unchecked Sendable {
     let (ranks, place) = try membersOfSplit(color: color, key: key)
     splits += 1
     return InProcessCommunicator(group: group.subgroup(call: splits, color: color, ranks: ranks), rank: place)
+  }
+
+  /// A counter of all ranks of the group.
+  public func makeTicketCounter() throws(CommunicationError) -> any TicketCounter {
+    try barrier()
+    counters += 1
+    return group.counter(call: counters)
   }
 
   /// Does nothing until a moment of the clock that no one sets; false once every other rank of the group has ended.

@@ -13,6 +13,7 @@ final class InProcessGroup: @unchecked Sendable {
   private var open: [Meeting] = []
   private var spare: [Meeting] = []
   private var subgroups: [SubgroupKey: (group: InProcessGroup, taken: Int)] = [:]
+  private var counters: [Int: (counter: AtomicTicketCounter, taken: Int)] = [:]
 
   private struct SubgroupKey: Hashable {
     let call: Int
@@ -73,6 +74,16 @@ final class InProcessGroup: @unchecked Sendable {
     entry.taken += 1
     subgroups[key] = entry.taken == ranks.count ? nil : entry
     return entry.group
+  }
+
+  /// The n-th counter of this group; made by the first of its members to ask.
+  func counter(call: Int) -> AtomicTicketCounter {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    var entry = counters[call] ?? (AtomicTicketCounter(), 0)
+    entry.taken += 1
+    counters[call] = entry.taken == size ? nil : entry
+    return entry.counter
   }
 
   /// The error of a rank whose patience ended.

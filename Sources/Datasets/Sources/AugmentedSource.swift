@@ -148,6 +148,9 @@ public final class AugmentedSource: DataSource {
   /// Who made each sample, where that is known.
   public var groups: SampleGroups? { whole.groups }
 
+  /// The other source.
+  public var unaugmented: any DataSource { whole }
+
   /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {
     checksum.update(crop)

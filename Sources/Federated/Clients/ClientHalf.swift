@@ -39,6 +39,12 @@ public struct Evaluation: Sendable, Hashable {
     self.loss = loss
     self.correct = correct
   }
+
+  /// Adds the sums over other samples.
+  mutating func add(_ other: Evaluation) {
+    loss += other.loss
+    correct += other.correct
+  }
 }
 
 /// One client in one round, as its half sees it.
@@ -65,6 +71,8 @@ public final class ClientVisit {
   public internal(set) var isKnown = false
   /// What its training came to.
   public var outcome = LocalOutcome()
+  /// Bytes of its upload and of its download, where they are not those of the plan.
+  public var wireBytes: (up: Int?, down: Int?)
 
   init(_ broadcast: Broadcast, _ plan: FederatedPlan, _ trainer: LocalTrainer) {
     self.broadcast = broadcast

@@ -34,9 +34,12 @@ public final class LocalTrainer {
   public private(set) var samples: [Int32] = []
   /// What its labels become before it trains on them; nil leaves them.
   public var relabelling: ((Int32) -> Int32)?
+  /// What the programs of a strategy read beside samples and parameters.
+  public var table: Storage?
   private let programs: LocalPrograms
   private var training: [Executor?]
   private var evaluating: [Int: Executor] = [:]
+  private var evaluated: Executor?
   private var pools: [Pool] = []
   private let batch: Batch
   private var version = 0
@@ -103,6 +106,7 @@ public final class LocalTrainer {
     var inputs = Executor.Inputs(
       store: model, version: version, gradients: gradients, samples: batch.input, targets: batch.targets,
       sampleKeys: UnsafePointer(batch.sampleKeys))
+    inputs.table = table
     inputs.epoch = epoch
     inputs.seed = task.seed
     inputs.targetWeight = Float(1 / (Double(total) * Double(task.objective.termsPerSample)))
@@ -125,7 +129,14 @@ public final class LocalTrainer {
       Executor.Inputs(
         store: model, version: version, gradients: nil, samples: batch.input, targets: batch.targets,
         sampleKeys: UnsafePointer(batch.sampleKeys)))
+    evaluated = executor
     return Evaluation(loss: executor.metric(0), correct: executor.plan.metricCount > 1 ? executor.metric(1) : 0)
+  }
+
+  /// What else the program of the last evaluation was recorded to make: `[batch] + …`, valid until the next run.
+  public func evaluationResult(_ index: Int) -> UnsafeBufferPointer<Float> {
+    guard let evaluated else { preconditionFailure("nothing was evaluated") }
+    return evaluated.result(index)
   }
 
   private func executor(_ count: Int) -> Executor {
@@ -163,13 +174,14 @@ public struct LocalPrograms: Sendable {
   /// Losses of a batch.
   public let evaluation: PlanCache
 
-  /// The programs of a task; `training` where a strategy records its own.
-  public init(_ task: FederatedTask, training: PlanCache? = nil) {
+  /// The programs of a task, unless a strategy records its own.
+  public init(_ task: FederatedTask, training: PlanCache? = nil, evaluation: PlanCache? = nil) {
     let (model, objective, learning, compute) = (task.model, task.objective, task.learning, task.compute)
     self.training =
       training
       ?? PlanCache { batch in Programs.training(model, objective, learning, compute, batch: batch) }
-    evaluation = PlanCache { batch in Programs.inference(model, objective, compute, batch: batch) }
+    self.evaluation =
+      evaluation ?? PlanCache { batch in Programs.inference(model, objective, compute, batch: batch) }
   }
 
   /// Memory of the largest batch.

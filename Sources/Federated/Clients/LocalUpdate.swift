@@ -16,6 +16,13 @@ public struct LocalStep {
 
   /// The model's parameters.
   public var parameters: UnsafeMutablePointer<Float> { model.parameters.base }
+
+  /// Scales gradients down to a norm, where there is a limit and theirs is larger.
+  func clip(to limit: Double?) {
+    guard let limit else { return }
+    let norm = Reductions.squares(gradients, count).squareRoot()
+    if norm > limit { VectorMath.scale(gradients, by: Float(limit / norm), count: count) }
+  }
 }
 
 /// How a client's parameters move in a step.
@@ -55,10 +62,7 @@ public struct OptimizerUpdate<Correction: GradientCorrection>: LocalUpdate {
 
   /// Clips, corrects, and moves the parameters.  Clipping is of the batch's own gradient, before the correction.
   public mutating func update(_ step: LocalStep) {
-    if let clip {
-      let norm = Reductions.squares(step.gradients, step.count).squareRoot()
-      if norm > clip { VectorMath.scale(step.gradients, by: Float(clip / norm), count: step.count) }
-    }
+    step.clip(to: clip)
     correction.correct(step)
     let all = 0..<step.count
     optimizer.measure(parameters: step.parameters, gradients: step.gradients, range: all, step: step.index)

@@ -23,12 +23,16 @@ public struct UploadPart: Sendable, Hashable {
   public let count: Int
   /// Bytes that it takes on the wire.
   public let bytes: Int
+  /// Whether a mean of numbers counts every client alike, whatever its update weighs.
+  public let isUnweighted: Bool
 
   /// A vector; `bytes` where they are not those of its kind.
-  public init(_ name: String, _ kind: Kind, count: Int, bytes: Int? = nil) {
+  public init(_ name: String, _ kind: Kind, count: Int, bytes: Int? = nil, isUnweighted: Bool = false) {
+    precondition(!isUnweighted || kind == .numbers, "\(name) are no numbers")
     self.name = name
     self.kind = kind
     self.count = count
+    self.isUnweighted = isUnweighted
     let own =
       switch kind {
       case .change, .numbers: 4 * count

@@ -4,8 +4,9 @@
 /// a time.
 public final class CohortScratch {
   /// A place in the upper half, its number in the lower; `empty` where there is neither.
-  private var cells: UnsafeMutablePointer<UInt64>
-  private var allocated: Int
+  private var cells: UnsafeMutableBufferPointer<UInt64>
+  /// Where cells move to when they become too few.
+  private var other: UnsafeMutableBufferPointer<UInt64>
   private var mask: Int
   private var used = 0
 
@@ -13,25 +14,22 @@ public final class CohortScratch {
 
   /// Scratch that has grown to nothing yet.
   public init() {
-    allocated = 64
-    mask = allocated - 1
-    cells = .allocate(capacity: allocated)
-    cells.initialize(repeating: CohortScratch.empty, count: allocated)
+    cells = .allocate(capacity: 64)
+    cells.initialize(repeating: CohortScratch.empty)
+    mask = 63
+    other = .allocate(capacity: 0)
   }
 
-  deinit { cells.deallocate() }
+  deinit {
+    cells.deallocate()
+    other.deallocate()
+  }
 
   /// Forgets everything, with room for about so many places.
   func clear(expecting count: Int) {
     var capacity = 64
     while capacity < 2 * count { capacity *= 2 }
-    if capacity > allocated {
-      cells.deallocate()
-      cells = .allocate(capacity: capacity)
-      allocated = capacity
-    }
-    cells.initialize(repeating: CohortScratch.empty, count: capacity)
-    mask = capacity - 1
+    reset(&cells, capacity)
     used = 0
   }
 
@@ -63,14 +61,21 @@ public final class CohortScratch {
   }
 
   private func grow() {
-    let (old, count) = (cells, mask + 1)
-    allocated = 2 * count
-    mask = allocated - 1
-    cells = .allocate(capacity: allocated)
-    cells.initialize(repeating: CohortScratch.empty, count: allocated)
-    for cell in UnsafeBufferPointer(start: old, count: count) where cell != CohortScratch.empty {
+    let count = mask + 1
+    reset(&other, 2 * count)
+    swap(&cells, &other)
+    for cell in other[..<count] where cell != CohortScratch.empty {
       cells[index(of: UInt32(truncatingIfNeeded: cell >> 32))] = cell
     }
-    old.deallocate()
+  }
+
+  /// Makes so many cells empty, which then are those in use.
+  private func reset(_ cells: inout UnsafeMutableBufferPointer<UInt64>, _ capacity: Int) {
+    if capacity > cells.count {
+      cells.deallocate()
+      cells = .allocate(capacity: capacity)
+    }
+    UnsafeMutableBufferPointer(rebasing: cells[..<capacity]).initialize(repeating: CohortScratch.empty)
+    mask = capacity - 1
   }
 }

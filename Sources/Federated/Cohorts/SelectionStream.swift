@@ -7,4 +7,6 @@ enum SelectionStream {
   static let speed: UInt64 = 4
   static let bandwidthUp: UInt64 = 5
   static let bandwidthDown: UInt64 = 6
+  static let passes: UInt64 = 7
+  static let straggling: UInt64 = 8
 }

@@ -4,4 +4,5 @@ enum NoiseStream {
   static let count = update + 1
   static let attack = update + 2
   static let pruning = update + 3
+  static let coins = update + 4
 }

@@ -47,6 +47,25 @@ final class ClientWorker {
     _ client: Int, round: Int, epochs: Int, learningRate: Double, weight: Int, _ scale: FixedPointScale,
     _ states: ClientStates?, together: UnsafeMutablePointer<Float>?
   ) throws(FederatedError) -> VisitRecord {
+    try begin(client, round: round, epochs: epochs, learningRate: learningRate, states)
+    half.update(visit)
+    var record = VisitRecord()
+    record.steps = visit.outcome.steps
+    record.loss = visit.outcome.loss
+    record.terms = visit.outcome.terms
+    record.bytesUp = visit.wireBytes.up ?? visit.plan.uploadBytes
+    record.bytesDown = visit.wireBytes.down
+    for stage in stages { stage.apply(visit, &record) }
+    record.status = isAcceptable ? .accepted : .rejected
+    if record.status == .rejected { return record }
+    if let states, let state = visit.state.baseAddress { try states.write(client, from: state) }
+    add(weight: weight, scale, together: together)
+    return record
+  }
+
+  private func begin(
+    _ client: Int, round: Int, epochs: Int, learningRate: Double, _ states: ClientStates?
+  ) throws(FederatedError) {
     visit.client = client
     visit.round = round
     visit.epochs = epochs
@@ -54,18 +73,7 @@ final class ClientWorker {
     visit.trainer.load(client)
     try recall(states)
     visit.outcome = LocalOutcome()
-    half.update(visit)
-    var record = VisitRecord()
-    record.steps = visit.outcome.steps
-    record.loss = visit.outcome.loss
-    record.terms = visit.outcome.terms
-    record.bytesUp = visit.plan.uploadBytes
-    for stage in stages { stage.apply(visit, &record) }
-    record.status = isAcceptable ? .accepted : .rejected
-    if record.status == .rejected { return record }
-    if let states, let state = visit.state.baseAddress { try states.write(client, from: state) }
-    add(weight: weight, scale, together: together)
-    return record
+    visit.wireBytes = (nil, nil)
   }
 
   /// What the client remembers; zeros at its first visit.
@@ -75,8 +83,9 @@ final class ClientWorker {
     if !visit.isKnown { visit.state.update(repeating: 0) }
   }
 
-  /// Whether all Float32 parts are finite and small enough for exact sums.
+  /// Whether the loss is finite, and all Float32 parts are and small enough for exact sums.
   private var isAcceptable: Bool {
+    if !visit.outcome.loss.isFinite { return false }
     for (index, part) in visit.plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
       let scalars = visit.upload.scalars(index)
       guard let base = scalars.baseAddress else { continue }
@@ -91,7 +100,7 @@ final class ClientWorker {
       case .change, .numbers:
         let scalars = visit.upload.scalars(index)
         if let sum = sums[index] {
-          _ = sum.add(UnsafeBufferPointer(scalars), weight: weight, scale)
+          _ = sum.add(UnsafeBufferPointer(scalars), weight: part.isUnweighted ? 1 : weight, scale)
         } else if let together, let base = scalars.baseAddress {
           together.update(from: base, count: scalars.count)
         }
@@ -112,6 +121,21 @@ final class ClientWorker {
     for (words, more) in zip(integers, other.integers) {
       if let words, let more { for place in words.indices { words[place] &+= more[place] } }
     }
+  }
+
+  /// Sums over a client's samples of a test by its personal model.  What it remembers stays as it is.
+  func judge(
+    _ client: Int, round: Int, epochs: Int, learningRate: Double, _ states: ClientStates?, _ test: ClientTest,
+    place: Int,
+    chunk: Int
+  ) throws(FederatedError) -> Evaluation {
+    try begin(client, round: round, epochs: epochs, learningRate: learningRate, states)
+    let model = half.personal(visit)
+    var sum = Evaluation()
+    for group in test.groupsOfClients[place] {
+      for samples in test.pieces(of: Int(group), size: chunk) { sum.add(evaluate(test.source, samples, model)) }
+    }
+    return sum
   }
 
   /// Sums over samples of a set, by a model.

@@ -17,11 +17,22 @@ final class Cohort {
   private(set) var epochs: [Int] = []
   /// Whether the client's update is waited for.
   private var isWaitedFor: [Bool] = []
+  private var isStraggler: [Bool] = []
+  /// What stragglers are chosen by, and the places in its order.
+  private var straggling: [UInt64] = []
+  private var places: [Int32] = []
   private var durations: [Double] = []
   private var inTime: [Int32] = []
+  /// Whether the client took part in the round before; filled where downloads depend on it.
+  private var isFollower: [Bool] = []
+  private var before: [Int32] = []
+  private var latestRound = -1
   private(set) var totalWeight = 0
   private var seconds = 0.0
   private var words = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 0)
+
+  /// Simulated seconds that a round without clients takes where it has no deadline.
+  private static let patience = 60.0
 
   init(_ task: FederatedTask, _ setting: FederatedSetting, weighting: Weighting) {
     self.task = task
@@ -34,27 +45,35 @@ final class Cohort {
 
   var count: Int { clients.count }
 
-  /// The records of all places.
-  var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words)]) }
+  /// The records of all places, then the number of ranks that could not go on.
+  var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words + 1)]) }
+
+  /// Ranks that could not go on.
+  var failures: Int64 {
+    get { words[count * VisitRecord.words] }
+    set { words[count * VisitRecord.words] = newValue }
+  }
 
   func isVisited(_ place: Int) -> Bool { isWaitedFor[place] && samples[place] > 0 }
 
-  /// Who takes part in a round that begins at a simulated moment.
-  func select(_ round: Int, _ moment: Double, _ plan: FederatedPlan) {
-    let (devices, seed) = (setting.devices, task.seed)
+  /// Who takes part in a round that begins at a simulated moment; the round before began at another.
+  func select(_ round: Int, _ moment: Double, before: Double, _ plan: FederatedPlan) {
+    let devices = setting.devices
+    let follows = plan.downloadBytes.follower != plan.downloadBytes.other
+    if follows { remember(round, began: before) }
     clients.removeAll(keepingCapacity: true)
-    sampler.select(
-      round: round, isAvailable: { devices.isIdeal || devices.isAvailable($0, at: moment, round: round, seed: seed) },
-      into: &clients, scratch)
+    draw(round, moment)
     samples.removeAll(keepingCapacity: true)
     epochs.removeAll(keepingCapacity: true)
     isWaitedFor.removeAll(keepingCapacity: true)
-    for client in clients {
+    chooseStragglers(round)
+    for (place, client) in clients.enumerated() {
       samples.append(task.partition.count(of: Int(client)))
-      let passes = setting.epochs(client: Int(client), round: round, task)
+      let passes = setting.epochs(client: Int(client), round: round, isStraggler: isStraggler[place], task)
       epochs.append(max(1, passes ?? 0))
       isWaitedFor.append(passes != nil)
     }
+    if follows { follow() }
     seconds = 0
     if !devices.isIdeal { wait(round, plan) }
     weights.removeAll(keepingCapacity: true)
@@ -63,11 +82,63 @@ final class Cohort {
       weights.withUnsafeMutableBufferPointer { weighting.weigh(samples, into: $0) }
     }
     totalWeight = weights.reduce(0, +)
-    if words.count < count * VisitRecord.words {
+    let needed = count * VisitRecord.words + 1
+    if words.count < needed {
       words.deallocate()
-      words = .allocate(capacity: count * VisitRecord.words)
+      words = .allocate(capacity: needed)
     }
     words.initialize(repeating: 0)
+  }
+
+  /// Which places hold stragglers: as many as their share of the cohort, the nearest whole number, and any with the same
+  /// probability.
+  private func chooseStragglers(_ round: Int) {
+    isStraggler.removeAll(keepingCapacity: true)
+    isStraggler.append(contentsOf: repeatElement(false, count: count))
+    guard let stragglers = setting.stragglers else { return }
+    straggling.removeAll(keepingCapacity: true)
+    places.removeAll(keepingCapacity: true)
+    for (place, client) in clients.enumerated() {
+      straggling.append(setting.straggling(client: Int(client), round: round, task))
+      places.append(Int32(place))
+    }
+    places.withUnsafeMutableBufferPointer { places in
+      places.heapSort { straggling[Int($0)] < straggling[Int($1)] }
+    }
+    for place in places.prefix(Int((stragglers.share * Double(count)).rounded())) { isStraggler[Int(place)] = true }
+  }
+
+  /// Appends those who take part in a round that begins at a simulated moment.
+  private func draw(_ round: Int, _ moment: Double) {
+    let (devices, seed) = (setting.devices, task.seed)
+    sampler.select(
+      round: round, isAvailable: { devices.isIdeal || devices.isAvailable($0, at: moment, round: round, seed: seed) },
+      into: &clients, scratch)
+  }
+
+  /// Keeps who took part in the round before; a run that is continued draws them anew.
+  private func remember(_ round: Int, began moment: Double) {
+    if round > 0, latestRound != round - 1 {
+      clients.removeAll(keepingCapacity: true)
+      draw(round - 1, moment)
+    }
+    swap(&clients, &before)
+    latestRound = round
+  }
+
+  /// Marks those who took part in the round before: both lists ascend.
+  private func follow() {
+    isFollower.removeAll(keepingCapacity: true)
+    var place = 0
+    for client in clients {
+      while place < before.count, before[place] < client { place += 1 }
+      isFollower.append(place < before.count && before[place] == client)
+    }
+  }
+
+  /// Bytes that a place is sent.
+  private func bytesDown(_ place: Int, _ plan: FederatedPlan) -> Int {
+    !isFollower.isEmpty && isFollower[place] ? plan.downloadBytes.follower : plan.downloadBytes.other
   }
 
   /// Whose update comes in time.
@@ -76,13 +147,18 @@ final class Cohort {
     durations.removeAll(keepingCapacity: true)
     for place in 0..<count {
       let client = Int(clients[place])
+      // Not fewer for followers: what happens must not depend on whether a run was continued.
       let duration = devices.seconds(
         client, samples: samples[place] * epochs[place], bytesDown: plan.downloadBytes.other,
         bytesUp: plan.uploadBytes, seed: seed)
       durations.append(
         isWaitedFor[place] && !devices.vanishes(client, round: round, seed: seed) ? duration : .infinity)
     }
-    seconds = devices.finish(durations, wanted: task.cohort, into: &inTime)
+    var wanted = count
+    if case .fixed(let cohort) = setting.sampling { wanted = cohort }
+    seconds = devices.finish(durations, wanted: wanted, into: &inTime)
+    // Where nobody is there, time goes on all the same.
+    if count == 0 { seconds = devices.deadline ?? Cohort.patience }
     for place in 0..<count { isWaitedFor[place] = false }
     for place in inTime { isWaitedFor[Int(place)] = true }
   }
@@ -99,16 +175,14 @@ final class Cohort {
     return VisitRecord(words.baseAddress! + place * VisitRecord.words)
   }
 
-  /// Bytes that the client at a place was sent.
-  private func bytesDown(_ place: Int, _ plan: FederatedPlan) -> Int { plan.downloadBytes.other }
-
   /// What became of all places.
   func visits(_ plan: FederatedPlan) -> [ClientRecord] {
     (0..<count).map { place in
       let record = record(place)
       return ClientRecord(
         client: Int(clients[place]), status: ClientRecord.Status(record.status), samples: samples[place],
-        steps: record.steps, bytesUp: record.bytesUp, bytesDown: bytesDown(place, plan))
+        steps: record.steps, bytesUp: record.bytesUp,
+        bytesDown: record.bytesDown ?? bytesDown(place, plan))
     }
   }
 
@@ -126,7 +200,7 @@ final class Cohort {
     for place in 0..<count {
       let record = record(place)
       summary.selected += 1
-      summary.bytesDown += bytesDown(place, plan)
+      summary.bytesDown += record.bytesDown ?? bytesDown(place, plan)
       switch record.status {
       case .accepted:
         summary.updates += 1

@@ -10,28 +10,42 @@ extension FederatedEngine {
   /// the result does not depend on who computed what.
   public func evaluate(_ source: any DataSource, chunk: Int) throws -> (loss: Double, accuracy: Double) {
     let chunks = Sampler.chunks(of: source.count, size: chunk)
-    let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2 * chunks.count)
-    sums.initialize(repeating: 0)
-    defer { sums.deallocate() }
-    let parts = communicator.size * team.count
-    team.run { member in
-      var index = communicator.rank * team.count + member
-      while index < chunks.count {
-        let samples = chunks[index].map(Int32.init)
-        let result = workers[member].evaluate(source, samples[...], broadcast.model)
-        sums[2 * index] = result.loss
-        sums[2 * index + 1] = result.correct
-        index += parts
-      }
-    }
-    // Every entry is a number on one rank and zero on the others, so the sums are exact.
-    if communicator.size > 1 { try communicator.allReduce(sums, .sum) }
     var total = Evaluation()
-    for index in chunks.indices {
-      total.loss += sums[2 * index]
-      total.correct += sums[2 * index + 1]
-    }
+    for sum in try evaluate(source, pieces: chunks.count, { chunks[$0].map(Int32.init)[...] }) { total.add(sum) }
     let terms = Double(source.count * task.objective.termsPerSample)
     return (total.loss / terms, total.correct / terms)
+  }
+
+  /// Sums over each piece of a set by the broadcast model, pieces spread over all threads of all ranks.
+  func evaluate(
+    _ source: any DataSource, pieces count: Int, _ piece: (Int) -> ArraySlice<Int32>
+  ) throws -> [Evaluation] {
+    let parts = communicator.size * team.count
+    return try gather(count) { sums in
+      team.run { member in
+        var index = communicator.rank * team.count + member
+        while index < count {
+          sums[index] = workers[member].evaluate(source, piece(index), broadcast.model)
+          index += parts
+        }
+      }
+    }
+  }
+
+  /// What the ranks have written to places, each place by one of them, on all of them.
+  func gather(
+    _ count: Int, _ fill: (UnsafeMutableBufferPointer<Evaluation>) throws -> Void
+  ) throws -> [Evaluation] {
+    let sums = UnsafeMutableBufferPointer<Evaluation>.allocate(capacity: count)
+    sums.initialize(repeating: Evaluation())
+    defer { sums.deallocate() }
+    try fill(sums)
+    if communicator.size > 1 {
+      // Every entry is a number on one rank and zero on the others, so the sums are exact.
+      try UnsafeMutableRawBufferPointer(sums).withMemoryRebound(to: Double.self) { (numbers) throws in
+        try communicator.allReduce(numbers, .sum)
+      }
+    }
+    return Array(sums)
   }
 }

@@ -24,6 +24,8 @@ public final class FederatedEngine {
   public let states: ClientStates?
   /// Simulated seconds of all rounds; a federation that goes on sets those before it.
   public var simulatedSeconds = 0.0
+  /// The same without the last round: those who took part in it were drawn then.
+  public var simulatedSecondsBefore = 0.0
   /// Whether model, memory and clients' states are those after the same round; not so where a round that clients take part in
   /// has failed on the way.
   public private(set) var isBetweenRounds = true
@@ -33,13 +35,15 @@ public final class FederatedEngine {
   private let outcome: RoundOutcome
   private let outcomeStages: [any OutcomeStage]
   private let cohort: Cohort
-  private let queue: VisitQueue
+  let queue: VisitQueue
   private var together: [UnsafeMutableBufferPointer<Float>?]
   private let scratch = RobustScratch()
   private var scale = FixedPointScale(totalWeight: 1)
   private var round = 0
   private var learningRate = 0.0
-  private let failures: UnsafeMutableBufferPointer<FederatedError?>
+  /// Why this rank could not go on; others then cannot either.
+  public private(set) var failure: (any Error)?
+  let failures: UnsafeMutableBufferPointer<(any Error)?>
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
   /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
@@ -66,8 +70,8 @@ public final class FederatedEngine {
     outcome = RoundOutcome(plan.uploads)
     outcome.votes = workers[0].votes
     outcome.integers = workers[0].integers
-    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? .samples)
-    queue = try VisitQueue(communicator)
+    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? plan.usualWeighting)
+    queue = try VisitQueue(threads: threads, keepsClients: plan.stateCount > 0, communicator)
     states =
       plan.stateCount == 0
       ? nil
@@ -126,16 +130,20 @@ public final class FederatedEngine {
   public func round(_ index: Int) throws -> RoundRecord {
     round = index
     learningRate = task.learningRate(round: index)
-    cohort.select(index, simulatedSeconds, plan)
+    cohort.select(index, simulatedSeconds, before: simulatedSecondsBefore, plan)
     scale = FixedPointScale(totalWeight: max(1, cohort.totalWeight))
     for worker in workers { worker.clear() }
     makeRoom()
     queue.begin(count: cohort.count)
     isBetweenRounds = states == nil
     team.runStored(work)
-    try agreeOnFailures()
     for worker in workers.dropFirst() { workers[0].merge(worker) }
+    failure = failures.lazy.compactMap { $0 }.first
+    cohort.failures = failure == nil ? 0 : 1
     try exchange()
+    if let failure { throw failure }
+    // Which rank it was, and why, is for those to say who can tell each other.
+    if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
     let record = try conclude()
     isBetweenRounds = true
     return record
@@ -147,8 +155,8 @@ public final class FederatedEngine {
   /// One thread's share of the visits.
   private func visit(_ member: Int) {
     failures[member] = nil
-    do throws(FederatedError) {
-      while let place = queue.next(states == nil ? nil : { [cohort] in cohort.clients[$0] }) {
+    do {
+      while let place = try queue.next({ [cohort] in cohort.clients[$0] }) {
         guard cohort.isVisited(place) else { continue }
         let client = Int(cohort.clients[place])
         let record = try workers[member].call(
@@ -157,19 +165,6 @@ public final class FederatedEngine {
         cohort.record(record, place)
       }
     } catch { failures[member] = error }
-  }
-
-  /// Throws on all ranks where a visit has failed on any, which only those can that read or write states.
-  private func agreeOnFailures() throws {
-    let failure = failures.lazy.compactMap { $0 }.first
-    if communicator.size > 1, states != nil {
-      var failed: [Int32] = [failure == nil ? 0 : 1]
-      try failed.withUnsafeMutableBufferPointer { (failed) throws in try communicator.allReduce(failed, .sum) }
-      if failed[0] > 0, failure == nil {
-        throw FederatedError(.refused, "another rank could not keep what its clients remember")
-      }
-    }
-    if let failure { throw failure }
   }
 
   /// Room for changes that must be seen together.
@@ -203,6 +198,7 @@ public final class FederatedEngine {
     var (record, whole) = cohort.summary(plan)
     record.round = round + 1
     record.learningRate = learningRate
+    simulatedSecondsBefore = simulatedSeconds
     simulatedSeconds += record.simulatedSeconds
     outcome.round = round
     outcome.learningRate = learningRate
@@ -212,8 +208,8 @@ public final class FederatedEngine {
       let mean = UnsafeMutableBufferPointer(start: outcome.mean(index), count: part.count)
       if let sum = workers[0].sums[index] {
         guard let target = mean.baseAddress else { continue }
-        scale.mean(
-          sum.sums, weight: setting.plannedWeight(cohort) ?? sum.weight, into: target, count: part.count)
+        let planned = part.isUnweighted ? nil : setting.plannedWeight(cohort)
+        scale.mean(sum.sums, weight: planned ?? sum.weight, into: target, count: part.count)
       } else if let rule = plan.rule, let changes = together[index]?.baseAddress, record.updates > 0 {
         do throws(ConfigurationError) { try rule.check(clients: record.updates) } catch {
           throw FederatedError(.refused, "round \(round + 1): \(error.message)")

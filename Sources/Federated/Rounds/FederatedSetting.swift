@@ -19,7 +19,7 @@ public struct FederatedSetting: Sendable {
 
   /// Clients of a round that are slow.
   public struct Stragglers: Sendable, Hashable {
-    /// Their share.
+    /// Their share: the nearest whole number of clients of every round.
     public let share: Double
     /// Whether they are left out; otherwise they train as far as they come, 1 to E − 1 passes.
     public let drops: Bool
@@ -32,19 +32,32 @@ public struct FederatedSetting: Sendable {
   }
 
   /// Passes of a client's visit; nil where it is left out.
-  func epochs(client: Int, round: Int, _ task: FederatedTask) -> Int? {
+  func epochs(client: Int, round: Int, isStraggler: Bool, _ task: FederatedTask) -> Int? {
     let epochs = task.local.epochs(client: client, round: round, seed: task.seed)
-    guard let stragglers else { return epochs }
-    var stream = RandomStream(seed: task.seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: 2)
-    guard stream.uniformDouble() < stragglers.share else { return epochs }
+    guard isStraggler, let stragglers else { return epochs }
     if stragglers.drops { return nil }
-    return epochs == 1 ? 1 : 1 + stream.below(epochs - 1)
+    if epochs == 1 { return 1 }
+    var stream = straggling(client, round, task)
+    // The first number is what stragglers are chosen by.
+    _ = stream.next()
+    return 1 + stream.below(epochs - 1)
+  }
+
+  /// What stragglers are chosen by: those of a cohort with the least.
+  func straggling(client: Int, round: Int, _ task: FederatedTask) -> UInt64 {
+    var stream = straggling(client, round, task)
+    return stream.next()
+  }
+
+  private func straggling(_ client: Int, _ round: Int, _ task: FederatedTask) -> RandomStream {
+    RandomStream(
+      seed: task.seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: SelectionStream.straggling)
   }
 
   func sampler(_ task: FederatedTask) -> CohortSampler {
     var kind = sampling
     if case .fixed(let cohort) = sampling {
-      kind = .fixed(min(task.partition.clients, Int((Double(cohort) * devices.overSelection).rounded(.up))))
+      kind = .fixed(devices.selected(wanted: cohort, of: task.partition.clients))
     }
     return CohortSampler(kind, clients: task.partition.clients, seed: task.seed)
   }

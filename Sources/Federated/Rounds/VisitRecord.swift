@@ -15,7 +15,7 @@ struct VisitRecord {
   }
 
   /// Words of a record.
-  static let words = 6
+  static let words = 7
 
   var status = Status.unknown
   var steps = 0
@@ -24,6 +24,8 @@ struct VisitRecord {
   /// Whether its change was not clipped.
   var isWhole = false
   var bytesUp = 0
+  /// Bytes that the client was sent, where the plan does not say.
+  var bytesDown: Int?
 
   init() {}
 
@@ -34,6 +36,7 @@ struct VisitRecord {
     terms = Int(words[3])
     isWhole = words[4] != 0
     bytesUp = Int(words[5])
+    bytesDown = words[6] == 0 ? nil : Int(words[6]) - 1
   }
 
   func write(_ words: UnsafeMutablePointer<Int64>) {
@@ -43,6 +46,7 @@ struct VisitRecord {
     words[3] = Int64(terms)
     words[4] = isWhole ? 1 : 0
     words[5] = Int64(bytesUp)
+    words[6] = bytesDown.map { Int64($0) + 1 } ?? 0
   }
 }
 

@@ -22,9 +22,16 @@ public struct Model: Sendable {
     output = sequential.output
   }
 
-  /// Records all layers: `[batch] + input → [batch] + output`.
-  public func record(_ x: Value, _ recorder: Recorder) -> Value {
-    layers.reduce(x) { x, named in recorder.scope(named.name) { named.layer.record(x, recorder) } }
+  /// Records all layers, `[batch] + input → [batch] + output`, or some of them one after the other.
+  public func record(_ x: Value, _ recorder: Recorder, layers places: Range<Int>? = nil) -> Value {
+    layers[places ?? layers.indices].reduce(x) { x, named in
+      recorder.scope(named.name) { named.layer.record(x, recorder) }
+    }
+  }
+
+  /// Places of the layers that have parameters, in order.
+  public var parametrisedLayers: [Int] {
+    layers.indices.filter { place in layout.parameters.contains { $0.name.hasPrefix(layers[place].name + ".") } }
   }
 
   /// Whether the shards of a batch meet within it while training, as synchronised batch normalisation makes them.
@@ -56,6 +63,13 @@ public struct ModelKind: Sendable {
     self.name = name
     self.help = help
     self.make = make
+  }
+}
+
+extension Options {
+  /// The key `bias` of models whose layers all have biases or none.
+  mutating func biases() throws(ConfigurationError) -> Bool {
+    try flag("bias", default: true, "whether layers add biases; federated methods that train masks need models without")
   }
 }
 

@@ -60,6 +60,9 @@ public final class HierarchicalCommunicator: Communicator, @unchecked Sendable {
     return WindowCommunicator(window)
   }
 
+  /// A counter of all ranks of the group, in a window of MPI.
+  public func makeTicketCounter() throws(CommunicationError) -> any TicketCounter { try base.makeTicketCounter() }
+
   /// Memory that all ranks of the host see, where it has room for it.
   public func allocate(byteCount: Int) throws(CommunicationError) -> CommunicatorMemory {
     // A rank that does not come is named here, by its number in the world.

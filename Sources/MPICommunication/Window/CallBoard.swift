@@ -26,7 +26,7 @@ struct CallBoard {
   /// Bytes of a rank's words about a call, for messages.
   static let wordsCapacity = 1_024
 
-  private static let lineBytes = 64
+  static let lineBytes = 64
 
   // Offsets of the parts of a segment.
   private static let leftOffset = 0

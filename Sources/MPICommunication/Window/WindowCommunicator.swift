@@ -88,6 +88,22 @@ public final class WindowCommunicator: Communicator, @unchecked Sendable {
     return if let shared { shared } else { try CommunicatorMemory(zeroed: byteCount) }
   }
 
+  /// A counter of all ranks of the group: a word of memory that they share, or a window of MPI where there is none left.
+  public func makeTicketCounter() throws(CommunicationError) -> any TicketCounter {
+    let arena = group.host.arena
+    let bytes = CallBoard.lineBytes
+    guard let memory = try arena.allocate(byteCount: bytes, base, places: group.places, board: group.host.board) else {
+      return try base.makeTicketCounter()
+    }
+    // Ranks may have been given different segments: rank 0 says which is its own.
+    let cell = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 1)
+    defer { cell.deallocate() }
+    cell[0] = Int64(bitPattern: arena.place(of: memory.base, bytes: bytes, seenBy: group.places)?.bits ?? 0)
+    try broadcast(cell, root: 0)
+    let place = SharedPlace(bits: UInt64(bitPattern: cell[0]))
+    return WindowTicketCounter(arena.address(of: place, owner: group.places[0]), keeping: memory)
+  }
+
   @inline(__always)
   private func begin(_ exchange: Exchange) throws(CommunicationError) -> Int {
     exchange.check(rank: rank, size: size)

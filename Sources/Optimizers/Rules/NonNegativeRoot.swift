@@ -3,6 +3,6 @@ extension Float {
   ///
   /// Loops with a bare `squareRoot()` are not turned into vector code, because a negative operand means a call of the C
   /// library that sets `errno`; here the compiler sees that there is none.  Ten times as fast and more.
-  @inline(__always)
-  var nonNegativeRoot: Float { (self < 0 ? 0 : self).squareRoot() }
+  @inlinable @inline(__always)
+  package var nonNegativeRoot: Float { (self < 0 ? 0 : self).squareRoot() }
 }

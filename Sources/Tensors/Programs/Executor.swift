@@ -43,6 +43,8 @@ public final class Executor {
     public var samples: UnsafeMutableRawPointer
     /// Classes or values to be predicted.
     public var targets: UnsafeMutableRawPointer
+    /// What the program reads beside samples and parameters, where it records such a table.
+    public var table: Storage?
     /// One key a sample for its random numbers.
     public var sampleKeys: UnsafePointer<UInt64>
     /// Epoch or round.
@@ -140,6 +142,7 @@ public final class Executor {
     bases[Space.states.rawValue] = UnsafeMutableRawPointer(store.states.base)
     bases[Space.inputs.rawValue] = inputs.samples
     bases[Space.targets.rawValue] = inputs.targets
+    if let table = inputs.table { bases[Space.table.rawValue] = UnsafeMutableRawPointer(table.base) }
     if let gradients = inputs.gradients {
       precondition(gradients.count >= plan.layout.gradientCount, "a gradient block of another model")
       bases[Space.gradients.rawValue] = UnsafeMutableRawPointer(gradients.base)

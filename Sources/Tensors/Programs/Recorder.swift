@@ -63,6 +63,11 @@ public final class Recorder {
     return add(shape, type, shape.count * 4, .fixed(.targets, offset: 0), dependsOnParameters: false)
   }
 
+  /// Numbers that the caller of a run brings, the same for all samples: `Executor.Inputs.table`.
+  public func table(_ shape: Shape) -> Value {
+    add(shape, .float32, shape.count * 4, .fixed(.table, offset: 0), dependsOnParameters: false)
+  }
+
   /// A parameter of the model.
   public func parameter(_ parameter: Parameter) -> Value {
     let start = parameter.range.lowerBound

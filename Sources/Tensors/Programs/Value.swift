@@ -31,6 +31,8 @@ public enum Space: Int, CaseIterable, Sendable {
   case targets
   /// Sums that a run reports, Float64: losses and counts.
   case metrics
+  /// Numbers that are the same for all samples and that no gradient changes, such as prototypes of classes.
+  case table
 }
 
 /// Where a value lies.

@@ -121,6 +121,8 @@ public struct PreparedFederation: Sendable {
   public let task: FederatedTask
   /// Who takes part in rounds.
   public let setting: FederatedSetting
+  /// On what clients are judged one by one; nil where they are not.
+  public let clientTest: ClientTest?
   /// Every key with its value, the model's own included.
   public let resolved: Node
 
@@ -133,12 +135,16 @@ public struct PreparedFederation: Sendable {
         smoothing: experiment.labelSmoothing, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
       dataset = built.dataset
-      let partition = try federated.partition.partition(dataset.training, seed: experiment.seed)
+      let partition: Partition
+      (partition, clientTest) = try federated.evaluation.prepare(
+        try federated.partition.partition(dataset.training, seed: experiment.seed), dataset, seed: experiment.seed)
       task = FederatedTask(
         model: built.model, objective: built.objective, learning: experiment.learning, compute: built.compute,
         optimizer: experiment.optimizer, seed: experiment.seed, training: dataset.training, partition: partition,
         local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients))
-      setting = try federated.setting(clients: partition.clients)
+      var setting = try federated.setting(clients: partition.clients)
+      setting.devices = try setting.devices.loaded(clients: partition.clients)
+      self.setting = setting
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       self.experiment = experiment
     } catch { throw RunError(error) }

@@ -90,7 +90,9 @@ public final class FederatedLoop {
   }
 
   private func go(on saved: TrainingProgress) {
-    (progress, engine.simulatedSeconds, others) = FederatedProgress.restored(saved)
+    let restored = FederatedProgress.restored(saved)
+    (progress, others) = (restored.progress, restored.others)
+    (engine.simulatedSeconds, engine.simulatedSecondsBefore) = restored.simulatedSeconds
   }
 
   /// SHA-256 of the data, as ranks compare it; worked out once, at 1.7 GB/s.
@@ -109,11 +111,13 @@ public final class FederatedLoop {
       for note in notes { observe { $0.noted(note) } }
       try prepare()
       var test: RoundEvaluation?
+      var clients: ClientReport?
       while progress.round < prepared.task.rounds {
         let record = try roundOrSave()
         let isLast = progress.round == prepared.task.rounds
         let wishes = try wishes()
         if isLast || progress.round % prepared.experiment.federated.evaluate == 0 { test = try evaluate() }
+        if isJudgementDue { clients = try evaluateClients() }
         let digest = try ledgerDigest(isLast: isLast)
         observe { $0.roundEnded(RoundReport(record, self, digest: digest)) }
         if isLast || wishes.stop || isDue(prepared.experiment.checkpoint.every) || wishes.clock { try save() }
@@ -123,7 +127,8 @@ public final class FederatedLoop {
         }
       }
       if test == nil { test = try evaluate() }
-      let summary = try summary(test)
+      if clients == nil, isJudgementDue { clients = try evaluateClients() }
+      let summary = try summary(test, clients)
       for line in try faults?.missed() ?? [] { observe { $0.noted(line) } }
       observe { $0.ended() }
       return summary
@@ -163,7 +168,13 @@ public final class FederatedLoop {
   private func round() throws -> RoundRecord {
     let start = monotonicSeconds()
     try faults?.begin(step: progress.round + 1)
-    let record = try engine.round(progress.round)
+    let record: RoundRecord
+    do { record = try engine.round(progress.round) } catch let error as FederatedError {
+      try Agreement.together(communicator) { () throws(RunError) in
+        if let own = engine.failure { throw RunError(own) }
+      }
+      throw error
+    }
     faults?.endStep()
     if let loss = record.loss, !loss.isFinite {
       throw RunError(
@@ -201,7 +212,8 @@ public final class FederatedLoop {
   private func save() throws {
     try requireSameParameters()
     try faults?.reach(.checkpoint)
-    let saved = progress.checkpointed(simulatedSeconds: engine.simulatedSeconds, others: others)
+    let saved = progress.checkpointed(
+      simulatedSeconds: (engine.simulatedSeconds, engine.simulatedSecondsBefore), others: others)
     if let record = try keeper.save(saved, engine) { observe { $0.saved(record) } }
   }
 

@@ -67,6 +67,8 @@ public struct FederatedSummary: Sendable {
   public var strategy: String
   /// The server's model on the test set.
   public var test: RoundEvaluation?
+  /// How clients do one by one, where they are judged.
+  public var clientReport: ClientReport?
   /// Parameters of the model.
   public var parameters: Int
   /// SHA-256 of them, then of shared results.
@@ -99,6 +101,7 @@ public struct FederatedSummary: Sendable {
     ]
     if simulatedSeconds > 0 { object["simulated_seconds"] = .number(simulatedSeconds) }
     for (name, value) in others.sorted(by: { $0.key < $1.key }) { object[name] = .number(value) }
+    clientReport?.add(to: &object)
     object["run"] = .text(run)
     return object
   }
@@ -106,7 +109,7 @@ public struct FederatedSummary: Sendable {
 
 extension FederatedLoop {
   /// What the run comes to.  Collective.
-  func summary(_ test: RoundEvaluation?) throws -> FederatedSummary {
+  func summary(_ test: RoundEvaluation?, _ clients: ClientReport?) throws -> FederatedSummary {
     let sent = ledger.total
     let mine = [Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak), Int64(communicator.wireBytes)]
     let all = try Agreement.exchange(mine.withUnsafeBytes { Array($0) }, communicator).map { bytes in
@@ -115,6 +118,7 @@ extension FederatedLoop {
     return FederatedSummary(
       progress: progress, ranks: communicator.size, clients: prepared.task.partition.clients,
       strategy: type(of: prepared.experiment.federated.strategy).name, test: test,
+      clientReport: clients,
       parameters: prepared.task.layout.parameterCount, parametersDigest: digest(),
       sent: all.map { (Int($0[0]), Int($0[1])) }, wireBytes: all.reduce(0) { $0 + Int($1[3]) },
       peakMemoryBytes: all.map { Int($0[2]) }.max() ?? 0, simulatedSeconds: engine.simulatedSeconds, others: others)

@@ -1,3 +1,5 @@
+import Federated
+
 /// What one optimizer step was like.
 public struct StepRecord: Sendable {
   /// Steps done, from 1.
@@ -28,7 +30,7 @@ public struct StepRecord: Sendable {
 
 /// The result of evaluating the model on a set.
 public struct EvaluationRecord: Sendable {
-  /// `validation` or `test`.
+  /// `validation` or `test`; `clients` for a model on the samples of clients, `personal` for their own models.
   public var set: String
   /// Steps done.
   public var step: Int
@@ -42,6 +44,8 @@ public struct EvaluationRecord: Sendable {
   public var seconds: Double
   /// Federated rounds done; nil for training without rounds.
   public var round: Int?
+  /// Where loss and accuracy are means over clients: how many, and how the worst of them do.
+  public var clients: ClientEvaluation?
 }
 
 /// A checkpoint that has reached the disk.

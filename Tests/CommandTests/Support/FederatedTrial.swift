@@ -27,6 +27,7 @@ struct FederatedTrial: Sendable, CustomTestStringConvertible {
       batch: 8
       partition: {name: dirichlet, alpha: 0.5, minimum: 0}
       evaluate: 2
+      evaluation: {samples: own-labels, every: 2}
       digest: 1 round
       ledger: true
     optimizer: {name: sgd, learning-rate: 0.1, momentum: 0.9}
@@ -37,6 +38,10 @@ struct FederatedTrial: Sendable, CustomTestStringConvertible {
 
   /// What a strategy needs beside that, where it needs anything.
   private static let changes: [String: [String]] = [
+    "fedsgd": ["federated.epochs=1"],
+    "hidenseek": ["model.bias=false", "model.dropout=0", "optimizer={name: sgd, learning-rate: 0.3}"],
+    "fedmask": ["model.bias=false", "model.dropout=0", "optimizer={name: adam, learning-rate: 0.1}"],
+    "lotteryfl": ["model.bias=false", "model.dropout=0", "federated.strategy.density=0.3"],
     "fedbn": ["model={layers: [flatten, {linear: 12}, batch-norm, relu, {linear: 10}]}"],
     "krum": ["federated.cohort=7"],
     "multi-krum": ["federated.cohort=7"],

@@ -13,6 +13,8 @@ struct Trial {
     /// Int32 or Float32 values as they lie in memory.
     var targets: [UInt32] = [0]
     var samples: [UInt32] = [0]
+    /// What the program reads beside samples; empty for nothing.
+    var table: [Float] = []
     /// Runs one after the other with the same executor; what is kept is of the last.
     var runs = 1
   }
@@ -47,12 +49,15 @@ struct Trial {
     let gradients = Storage(zeros: layout.gradientCount)
     for scalar in gradients.scalars.indices { gradients.base[scalar] = .nan }
     var (targets, samples) = (settings.targets, settings.samples)
+    let table = Storage(zeros: settings.table.count)
+    for (i, scalar) in settings.table.enumerated() { table.base[i] = scalar }
     settings.keys.withUnsafeBufferPointer { keys in
       samples.withUnsafeMutableBytes { samples in
         targets.withUnsafeMutableBytes { targets in
           var inputs = Executor.Inputs(
             store: store, version: 0, gradients: gradients, samples: samples.baseAddress!,
             targets: targets.baseAddress!, sampleKeys: keys.baseAddress!)
+          if table.count > 0 { inputs.table = table }
           (inputs.seed, inputs.epoch, inputs.targetWeight) = (settings.seed, settings.epoch, settings.targetWeight)
           for _ in 0..<settings.runs { executor.run(inputs) }
         }

@@ -1,0 +1,172 @@
+import Compression
+import Configuration
+import Federated
+import Foundation
+import Layers
+import Tensors
+import Testing
+import Training
+
+@Suite("Masks")
+struct MaskLawTests {
+  /// Each strategy with what trains it.
+  static let all: [MaskTrial] = [
+    MaskTrial(strategy: "{name: hidenseek, density: 0.4}"),
+    MaskTrial(strategy: "{name: hidenseek, density: 0.4, mode: votes}", optimizer: "{name: adam, learning-rate: 0.1}"),
+    MaskTrial(
+      strategy: "{name: hidenseek, density: 0.4, mode: votes, tally: hard}",
+      optimizer: "{name: adam, learning-rate: 0.1}"),
+    MaskTrial(strategy: "{name: hidenseek, density: 0.4, criterion: random}"),
+    MaskTrial(strategy: "{name: hidenseek, density: 0.4, criterion: magnitude}"),
+    MaskTrial(strategy: "{name: hidenseek, density: 0.4, criterion: snip}"),
+    MaskTrial(strategy: "{name: hidenseek, density: 0.4, criterion: grasp}"),
+    MaskTrial(strategy: "{name: fedmask, density: 0.4}", optimizer: "{name: adam, learning-rate: 0.1}"),
+    MaskTrial(
+      strategy: "{name: lotteryfl, density: 0.4, threshold: 0.05}", optimizer: "{name: sgd, learning-rate: 0.1}"),
+  ]
+
+  @Test("Neither threads nor ranks change a bit", arguments: all.indices, [(threads: 2, ranks: 1), (1, 2), (2, 3)])
+  func invariance(_ index: Int, _ machine: (threads: Int, ranks: Int)) throws {
+    var trial = Self.all[index]
+    let one = try trial()
+    (trial.threads, trial.ranks) = machine
+    let other = try trial()
+    #expect(other.bits == one.bits && other.records == one.records)
+    #expect(one.bits != one.models[0].map(\.bitPattern))
+  }
+
+  @Test("No method is another under a different name")
+  func difference() throws {
+    var trials = Self.all
+    trials += ["fedavg", "{name: hidenseek, density: 0.3}", "{name: hidenseek, criterion: {name: synflow, steps: 1}}"]
+      .map { MaskTrial(strategy: $0) }
+    #expect(Set(try trials.map { try $0().bits }).count == trials.count)
+  }
+
+  @Test("What is kept is the same from seed and density, and is never trained", arguments: [0.1, 0.4, 1])
+  func rebuilt(_ density: Double) throws {
+    let trial = MaskTrial(strategy: "{name: hidenseek, density: \(density)}")
+    let outcome = try trial()
+    let task = try trial.prepared().task
+    let store = ParameterStore(task.layout)
+    for (index, parameter) in task.layout.parameters.enumerated() {
+      var random = RandomStream(seed: task.seed, .initialisation, layer: UInt64(index))
+      let deviation = (2 / Double(parameter.shape[1])).squareRoot()
+      for i in parameter.range { store.parameters.base[i] = Float(deviation * random.normalDouble()) }
+    }
+    let mask = try SynapticFlow(task.model).prune(store, density: density)
+    mask.apply(to: store.parameters.base)
+    let frozen = Array(store.parameters.scalars)
+    #expect(outcome.memories.allSatisfy { $0["broadcast/frozen"] == frozen })
+    #expect(outcome.models[0] == frozen)
+    let count = task.layout.parameterCount
+    #expect(mask.keptCount == count - Int((1 - density) * Double(count)))
+    #expect(outcome.notes.count == 1)
+    #expect(outcome.notes.first?.hasPrefix("kept \(mask.keptCount) of \(count) weights: 1.weight") == true)
+    for (model, latent) in zip(outcome.models, outcome.memories.map { $0["broadcast/latent"] ?? [] }) {
+      for i in 0..<count {
+        #expect(model[i].magnitude == frozen[i].magnitude && latent[i].magnitude <= frozen[i].magnitude)
+        #expect(frozen[i] == 0 || (model[i] > 0) == (latent[i] >= 0))
+      }
+    }
+    #expect(outcome.models[3] != frozen)
+  }
+
+  @Test(
+    "One bit a weight goes up with the stated scalars, and down what a client has to know",
+    arguments: ["change", "soft", "hard"])
+  func bytes(_ kind: String) throws {
+    var trial = MaskTrial(
+      strategy: kind == "change"
+        ? "{name: hidenseek, density: 0.3}" : "{name: hidenseek, density: 0.3, mode: votes, tally: \(kind)}")
+    trial.rounds = 6
+    let reference = try MaskReference(trial)
+    let kept = 1184 - Int(0.7 * 1184)
+    // 356 weights; sums of five votes have six values, of three bits.
+    #expect(kept == 356)
+    let (bits, sums) = ((kept + 7) / 8, (3 * kept + 7) / 8)
+    let records = try trial().records
+    var before: Set<Int> = []
+    for (round, record) in records.enumerated() {
+      let clients = reference.cohort(round, of: 5)
+      let followers = clients.count { before.contains($0) }
+      before = Set(clients)
+      #expect(record.updates == 5 && record.bytesUp == 5 * (kind == "change" ? bits + 8 : bits))
+      switch kind {
+      case "change": #expect(record.bytesDown == followers * (sums + 8) + (5 - followers) * 4 * kept)
+      case "soft": #expect(record.bytesDown == 5 * (sums + 4))
+      default: #expect(record.bytesDown == 5 * bits)
+      }
+    }
+    #expect(Set(records.map(\.bytesDown)).count == (kind == "change" ? 3 : 1))
+    // A run that is continued knows who took part before.
+    trial.first = 2
+    #expect(try trial().records.map(\.bytesDown) == records.dropFirst(2).map(\.bytesDown))
+  }
+
+  @Test("FedMask sends a bit for each entry of a client, and its entries once")
+  func fedMaskBytes() throws {
+    var trial = MaskTrial(strategy: "{name: fedmask, density: 0.3}", optimizer: "{name: adam, learning-rate: 0.1}")
+    trial.rounds = 6
+    let reference = try MaskReference(trial)
+    // 1,024 and 160 weights; of five clients' shares there are 21 values, of five bits.
+    let kept = 1024 - Int(0.7 * 1024) + 160 - Int(0.7 * 160)
+    var known: Set<Int> = []
+    for (round, record) in try trial().records.enumerated() {
+      let clients = reference.cohort(round, of: 5)
+      let strangers = clients.count { !known.contains($0) }
+      known.formUnion(clients)
+      #expect(record.bytesUp == 5 * ((kept + 7) / 8) + strangers * 148)
+      #expect(record.bytesDown == (5 - strangers) * ((5 * kept + 7) / 8) + strangers * 740)
+    }
+  }
+
+  @Test("Clients that never prune are FedAvg's, to the bit")
+  func unpruned() throws {
+    var trial = MaskTrial(strategy: "{name: lotteryfl, threshold: 1}", optimizer: "{name: sgd, learning-rate: 0.1}")
+    trial.federated = "clients: 6, cohort: 3, batch: 20, weighting: clients"
+    trial.model = "{name: mlp, widths: [16]}"
+    let own = try trial()
+    trial.strategy = "fedavg"
+    let other = try trial()
+    #expect(own.bits == other.bits && own.records == other.records)
+  }
+
+  @Test("LotteryFL prunes to its density, sends what is kept, and a mask when it is new")
+  func lotteryBytes() throws {
+    var trial = MaskTrial(
+      strategy: "{name: lotteryfl, density: 0.5, threshold: 0}", optimizer: "{name: sgd, learning-rate: 0.1}")
+    trial.federated = "clients: 3, batch: 20"
+    trial.model = "{name: mlp, widths: [16]}"
+    trial.rounds = 6
+    // 1,024 and 160 weights with 26 biases; four rounds prune to (0.8)⁴.
+    var (live, counts) = ([1024, 160], [1210])
+    for _ in 0..<4 {
+      live = live.map { $0 - Int(0.2 * Double($0)) }
+      counts.append(live[0] + live[1] + 26)
+    }
+    for (round, record) in try trial().records.enumerated() {
+      #expect(record.bytesUp == 3 * (4 * counts[min(round + 1, 4)] + (round < 4 ? 148 : 0)), "round \(round)")
+      #expect(record.bytesDown == 3 * 4 * counts[min(round, 4)], "round \(round)")
+    }
+  }
+
+  @Test("Every criterion keeps what the density says", arguments: PruningCatalog.all.map { $0.name })
+  func criteria(_ name: String) throws {
+    var trial = MaskTrial(strategy: "{name: hidenseek, density: 0.25, criterion: \(name)}")
+    trial.rounds = 1
+    let outcome = try trial()
+    let frozen = outcome.block("frozen")
+    #expect(frozen.count { $0 != 0 } == 1184 - Int(0.75 * 1184))
+    #expect(outcome.records[0].bytesUp == 5 * (37 + 8))
+    // Whoever cannot rebuild the mask is sent it.
+    #expect(outcome.records[0].bytesDown == 5 * (4 * 296 + (["snip", "grasp"].contains(name) ? 148 : 0)))
+    // A pixel that no digit has has no gradient.
+    if name == "snip" {
+      let reference = try MaskReference(trial)
+      for pixel in 0..<64 where reference.clients.allSatisfy({ $0.allSatisfy { $0.input[pixel] == 0 } }) {
+        #expect((0..<16).allSatisfy { frozen[$0 * 64 + pixel] == 0 })
+      }
+    }
+  }
+}
