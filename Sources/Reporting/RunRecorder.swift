@@ -97,7 +97,7 @@ public final class RunRecorder: TrainingObserver {
   /// A line of the log.
   public func saved(_ record: CheckpointRecord) {
     log.write(
-      "step \(record.step): checkpoint of \(Numerals.bytes(record.bytes)), on the disk after "
+      "\(record.isRound ? "round" : "step") \(record.step): checkpoint of \(Numerals.bytes(record.bytes)), on the disk after "
         + String(format: "%.3f s; training stood still for %.4f s", record.seconds, record.stalledSeconds))
   }
 
