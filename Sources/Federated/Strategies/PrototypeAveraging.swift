@@ -60,17 +60,17 @@ public struct PrototypeAveraging: FederatedStrategy {
 
   /// Embeds.
   public func makeClient(_ task: FederatedTask, _ plan: FederatedPlan) -> any ClientHalf {
-    PrototypeClient(task, missions)
+    ReconnaissanceClient(task, missions)
   }
 
   /// Merges.
   public func makeServer(_ task: FederatedTask, _ plan: FederatedPlan, _ broadcast: Broadcast) -> any ServerHalf {
-    PrototypeServer(task, encoder, broadcast)
+    ReconnaissanceServer(task, encoder, broadcast)
   }
 }
 
 /// A client that uploads what it has not yet uploaded.
-private final class PrototypeClient: ClientHalf {
+private final class ReconnaissanceClient: ClientHalf {
   private let task: FederatedTask
   private let missions: Missions?
   private let embedder: Embedder
@@ -139,7 +139,7 @@ private final class PrototypeClient: ClientHalf {
 }
 
 /// A server that adds up what clients bring.
-private final class PrototypeServer: ServerHalf {
+private final class ReconnaissanceServer: ServerHalf {
   private let task: FederatedTask
   private let encoder: EncoderOptions?
   private let broadcast: Broadcast
