@@ -1,3 +1,4 @@
+import Federated
 import Testing
 
 /// The methods that average, of which no two are the same.

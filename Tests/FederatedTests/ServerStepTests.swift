@@ -1,3 +1,4 @@
+import Federated
 import Testing
 
 @Suite("What servers make of mean changes, against the papers' equations in Float64")
