@@ -5,6 +5,7 @@ extension FederatedProgress {
     static let updates = "updates"
     static let rejected = "rejected"
     static let lost = "lost"
+    static let skipped = "skipped_rounds"
     static let steps = "local_steps"
     static let bytesUp = "bytes_up"
     static let bytesDown = "bytes_down"
@@ -25,7 +26,7 @@ extension FederatedProgress {
     progress.seconds = seconds
     progress.counters = [
       Name.round: Double(round), Name.updates: Double(updates), Name.rejected: Double(rejected),
-      Name.lost: Double(lost), Name.steps: Double(steps), Name.bytesUp: Double(bytesUp),
+      Name.lost: Double(lost), Name.skipped: Double(skipped), Name.steps: Double(steps), Name.bytesUp: Double(bytesUp),
       Name.bytesDown: Double(bytesDown), Name.simulatedSeconds: simulatedSeconds.now,
       Name.simulatedSecondsBefore: simulatedSeconds.before,
     ]
@@ -46,6 +47,7 @@ extension FederatedProgress {
     progress.updates = count(Name.updates)
     progress.rejected = count(Name.rejected)
     progress.lost = count(Name.lost)
+    progress.skipped = count(Name.skipped)
     progress.steps = count(Name.steps)
     progress.bytesUp = count(Name.bytesUp)
     progress.bytesDown = count(Name.bytesDown)
