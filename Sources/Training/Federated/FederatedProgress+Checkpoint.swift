@@ -4,6 +4,7 @@ extension FederatedProgress {
     static let round = "round"
     static let updates = "updates"
     static let rejected = "rejected"
+    static let skipped = "skipped_rounds"
     static let lost = "lost"
     static let steps = "local_steps"
     static let bytesUp = "bytes_up"
@@ -25,8 +26,8 @@ extension FederatedProgress {
     progress.seconds = seconds
     progress.counters = [
       Name.round: Double(round), Name.updates: Double(updates), Name.rejected: Double(rejected),
-      Name.lost: Double(lost), Name.steps: Double(steps), Name.bytesUp: Double(bytesUp),
-      Name.bytesDown: Double(bytesDown), Name.simulatedSeconds: simulatedSeconds.now,
+      Name.skipped: Double(skipped), Name.lost: Double(lost), Name.steps: Double(steps),
+      Name.bytesUp: Double(bytesUp), Name.bytesDown: Double(bytesDown), Name.simulatedSeconds: simulatedSeconds.now,
       Name.simulatedSecondsBefore: simulatedSeconds.before,
     ]
     for (name, value) in others where value.isFinite { progress.counters[Name.others + name] = value }
@@ -45,6 +46,7 @@ extension FederatedProgress {
     progress.seconds = saved.seconds
     progress.updates = count(Name.updates)
     progress.rejected = count(Name.rejected)
+    progress.skipped = count(Name.skipped)
     progress.lost = count(Name.lost)
     progress.steps = count(Name.steps)
     progress.bytesUp = count(Name.bytesUp)
