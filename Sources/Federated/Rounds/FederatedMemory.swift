@@ -40,14 +40,14 @@ public struct FederatedMemory: Sendable, Hashable {
     gradients = threads * 4 * layout.gradientCount
     optimizers = threads * 4 * task.optimizer.rule.stateNames.count * layout.parameterCount
     // Float32 of the upload and Int64 of its sum for each worker; one mean.
-    let together = plan.rule == nil ? 0 : 4 * (plan.uploads.first?.count ?? 0) * task.cohort
-    uploads = threads * 12 * scalars + 4 * scalars + threads * 4 * plan.stateCount + together
+    let together = !plan.keepsChanges ? 0 : 4 * (plan.uploads.first?.count ?? 0) * task.cohort
+    uploads = threads * 12 * scalars + 4 * scalars + threads * 4 * plan.memoryCount + together
     let programs = strategy.programs(task)
     let evaluated = min(chunk, 1 << 20)
     activations = threads * max(programs.poolBytes(task.largestBatch), programs.evaluation.plan(evaluated).poolBytes)
     let sample = 4 * task.training.inputShape.count + 4 * task.training.targetShape.count + MemoryLayout<UInt64>.stride
     batches = threads * (sample * (task.largestBatch + evaluated) + 4 * task.partition.largest)
-    allStates = 4 * plan.stateCount * task.partition.clients
+    allStates = 4 * plan.memoryCount * task.partition.clients
     states = min(setting.stateMemory, allStates / ranks)
   }
 }

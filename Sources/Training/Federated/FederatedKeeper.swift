@@ -175,7 +175,7 @@ package final class FederatedKeeper {
         let clients = try FederatedKeeper.clients(of: found, engine)
         var wanted = shares.tensors
         for client in clients {
-          wanted["\(FederatedKeeper.clientPrefix)\(client)"] = Shape([engine.plan.stateCount])
+          wanted["\(FederatedKeeper.clientPrefix)\(client)"] = Shape([engine.plan.memoryCount])
         }
         guard FederatedProgress.isOne(found.progress) else {
           throw CheckpointError(

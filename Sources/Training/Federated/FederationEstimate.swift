@@ -45,7 +45,7 @@ public struct FederationEstimate: Sendable {
     emptyClients = empty
     uploadBytes = plan.uploadBytes
     downloadBytes = plan.downloadBytes.other
-    stateBytes = 4 * plan.stateCount
+    stateBytes = 4 * plan.memoryCount
     stateMemory = prepared.setting.stateMemory
   }
 
