@@ -38,7 +38,7 @@ struct FederatedTrial: Sendable, CustomTestStringConvertible {
 
   /// What a strategy needs beside that, where it needs anything.
   private static let changes: [String: [String]] = [
-    "fedsgd": ["federated.epochs=1"],
+    "fedsgd": ["federated.epochs=1"], "signsgd": ["federated.epochs=1"],
     "hidenseek": ["model.bias=false", "model.dropout=0", "optimizer={name: sgd, learning-rate: 0.3}"],
     "fedmask": ["model.bias=false", "model.dropout=0", "optimizer={name: adam, learning-rate: 0.1}"],
     "lotteryfl": ["model.bias=false", "model.dropout=0", "federated.strategy.density=0.3"],
