@@ -32,6 +32,8 @@ public struct PrototypeAveraging: FederatedStrategy {
     encoder = try options.section(
       "encoder", "how the server trains the encoder before the first round; without it it takes model.weights"
     ) { (options) throws(ConfigurationError) in hasEncoder ? try EncoderOptions(&options) : nil }
+    // What is not there stays so where the resolved configuration is read again.
+    if !hasEncoder { options.resolve("encoder", as: .null) }
     let hasMissions = options.has("missions") || options.isDocumenting
     missions = try options.section(
       "missions", "what a client brings in a round; without it, all of its samples in its first"
@@ -42,6 +44,7 @@ public struct PrototypeAveraging: FederatedStrategy {
         shots: try options.integer(
           "shots", default: 30, in: 1...1 << 20, unit: "samples", "samples of each of them at most"))
     }
+    if !hasMissions { options.resolve("missions", as: .null) }
   }
 
   /// Sums and counts for all classes up, prototypes and counts down; each client remembers how often it has been there.
@@ -60,17 +63,17 @@ public struct PrototypeAveraging: FederatedStrategy {
 
   /// Embeds.
   public func makeClient(_ task: FederatedTask, _ plan: FederatedPlan) -> any ClientHalf {
-    PrototypeClient(task, missions)
+    ReconnaissanceClient(task, missions)
   }
 
   /// Merges.
   public func makeServer(_ task: FederatedTask, _ plan: FederatedPlan, _ broadcast: Broadcast) -> any ServerHalf {
-    PrototypeServer(task, encoder, broadcast)
+    ReconnaissanceServer(task, encoder, broadcast)
   }
 }
 
 /// A client that uploads what it has not yet uploaded.
-private final class PrototypeClient: ClientHalf {
+private final class ReconnaissanceClient: ClientHalf {
   private let task: FederatedTask
   private let missions: Missions?
   private let embedder: Embedder
@@ -139,7 +142,7 @@ private final class PrototypeClient: ClientHalf {
 }
 
 /// A server that adds up what clients bring.
-private final class PrototypeServer: ServerHalf {
+private final class ReconnaissanceServer: ServerHalf {
   private let task: FederatedTask
   private let encoder: EncoderOptions?
   private let broadcast: Broadcast

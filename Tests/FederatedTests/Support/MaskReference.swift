@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Federated
 import Foundation
 import Layers
