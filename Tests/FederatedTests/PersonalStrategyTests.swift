@@ -94,8 +94,7 @@ struct PersonalStrategyTests {
   func whatIsShared(_ strategy: String, _ layers: [String]) throws {
     let federation = try Self.federation(strategy)
     let own = isOwn(layers, federation.task.layout)
-    let initial = federation.store()
-    let before = Array(initial.parameters.scalars) + Array(initial.states.scalars)
+    let before = federation.initial
     let outcome = try federation.run()
     for (place, isOwn) in own.enumerated() where isOwn { #expect(outcome.model[place] == before[place]) }
     #expect(zip(own, zip(outcome.model, before)).contains { !$0 && $1.0 != $1.1 })
