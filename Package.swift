@@ -94,8 +94,8 @@ let package = Package(
       "FederatedTests", "Federated", "Communication", "Compression", "Configuration", "Datasets", "Layers", "Learning",
       "Optimizers", "Tensors", "Training"),
     tests(
-      "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Layers", "Learning", "Optimizers",
-      "Strategies", "Datasets"),
-    tests("CommandTests", "Datasets", "Optimizers", "Strategies", "Tensors", "Training"),
+      "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
+      "Optimizers", "Strategies", "Datasets"),
+    tests("CommandTests", "Datasets", "Federated", "Optimizers", "Strategies", "Tensors", "Training"),
   ]
 )

@@ -27,6 +27,7 @@ public enum FederatedCatalog {
     RobustAveraging<MultiKrum>.self,
     RobustAveraging<Bulyan>.self,
     RobustAveraging<GeometricMedian>.self,
+    PrototypeAveraging.self,
   ]
 
   /// Reads the key `strategy` of the section `federated:`.

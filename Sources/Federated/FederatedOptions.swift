@@ -33,6 +33,10 @@ public struct FederatedOptions: Sendable {
   public let stateMemory: Int
   /// Rounds between evaluations of the model.
   public let evaluate: Int
+  /// How often metrics carry the digest of the result, and ranks make sure that they hold the same; nil for never.
+  public let digest: Quantity?
+  /// Whether what became of every client of every round is written down.
+  public let ledger: Bool
   /// Whether and how clients are judged one by one.
   public let evaluation: ClientEvaluationOptions
 
@@ -93,6 +97,13 @@ public struct FederatedOptions: Sendable {
     stateMemory = megabytes << 20
     evaluate = try options.integer(
       "evaluate", default: 1, in: 1...1_000_000_000, unit: "rounds", "rounds between evaluations of the model")
+    digest = try options.quantityOrNever(
+      "digest", in: ["round"], default: Quantity(50, "round"),
+      "how often, and at the end, metrics carry the SHA-256 of the parameters, which `nndist verify` confirms, and ranks "
+        + "make sure that they hold the same")
+    ledger = try options.flag(
+      "ledger", default: false,
+      "writes what became of every client of every round, with its bytes up and down, to RUN/clients.jsonl")
     evaluation = try options.section("evaluation", "what becomes of each client, judged one by one") {
       (options) throws(ConfigurationError) in try ClientEvaluationOptions(&options)
     }

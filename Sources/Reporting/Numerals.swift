@@ -2,8 +2,10 @@ import Foundation
 
 /// Numbers as people read them.
 public enum Numerals {
-  /// `1 rank`, `4 ranks`.
-  public static func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+  /// `1 rank`, `4 ranks`; `1,000 clients` where digits are grouped.
+  public static func plural(_ count: Int, _ noun: String, grouped isGrouped: Bool = false) -> String {
+    "\(isGrouped ? grouped(count) : "\(count)") \(noun)\(count == 1 ? "" : "s")"
+  }
 
   /// `1,234,567`.
   public static func grouped(_ number: Int) -> String {

@@ -62,6 +62,7 @@ public final class RunRecorder: TrainingObserver {
     line.others["clients"] = .integer(record.selected)
     line.others["updates"] = .integer(record.updates)
     if record.rejected > 0 { line.others["rejected"] = .integer(record.rejected) }
+    if record.isSkipped { line.others["skipped"] = .flag(true) }
     if record.lost > 0 { line.others["lost"] = .integer(record.lost) }
     if record.empty > 0 { line.others["empty"] = .integer(record.empty) }
     if record.simulatedSeconds > 0 { line.others["simulated_seconds"] = .number(record.simulatedSeconds) }
@@ -97,7 +98,7 @@ public final class RunRecorder: TrainingObserver {
   /// A line of the log.
   public func saved(_ record: CheckpointRecord) {
     log.write(
-      "step \(record.step): checkpoint of \(Numerals.bytes(record.bytes)), on the disk after "
+      "\(record.isRound ? "round" : "step") \(record.step): checkpoint of \(Numerals.bytes(record.bytes)), on the disk after "
         + String(format: "%.3f s; training stood still for %.4f s", record.seconds, record.stalledSeconds))
   }
 

@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import Federated
 import Layers
 import Learning
 import Optimizers
@@ -22,7 +23,21 @@ enum ConfigurationPages {
   // MARK: - Keys
 
   /// Every key, with those of the choices that stand first.
-  static var keys: [KeyDescription] { Experiment.document(choosing: ["data": Catalog.sets[0].name]) }
+  static var keys: [KeyDescription] { Experiment.document(choosing: ["data": Catalog.sets[0].name]) + federatedKeys }
+
+  /// The keys of the section `federated:`, without those of what it names.
+  static var federatedKeys: [KeyDescription] {
+    let chosen = ["federated.strategy", "federated.partition"].map { $0 + "." }
+    return FederatedExperiment.document().filter { key in
+      (key.key == "federated" || key.key.hasPrefix("federated.")) && !chosen.contains(where: key.key.hasPrefix)
+    }
+  }
+
+  static var federatedStrategyKeys: [Choice] {
+    choices(of: "federated.strategy", FederatedCatalog.all.map { ($0.name, $0.help) }) {
+      FederatedExperiment.document(choosing: $0)
+    }
+  }
 
   static var ruleKeys: [Choice] {
     choices(of: "optimizer", OptimizerCatalog.rules.map { ($0.name, $0.help) })
@@ -45,10 +60,11 @@ enum ConfigurationPages {
   }
 
   /// The keys that a choice has and not all others have too.
-  private static func choices(of key: String, _ names: [(name: String, help: String)]) -> [Choice] {
-    let all = names.map { name, help in
-      (name, help, Experiment.document(choosing: [key: name]).filter { $0.key.hasPrefix(key + ".") })
-    }
+  private static func choices(
+    of key: String, _ names: [(name: String, help: String)],
+    document: ([String: String]) -> [KeyDescription] = { Experiment.document(choosing: $0) }
+  ) -> [Choice] {
+    let all = names.map { name, help in (name, help, document([key: name]).filter { $0.key.hasPrefix(key + ".") }) }
     let common = all.dropFirst().reduce(Set(all.first?.2.map(\.key) ?? [])) { $0.intersection($1.2.map(\.key)) }
     return all.map { name, help, keys in
       Choice(
@@ -85,7 +101,8 @@ enum ConfigurationPages {
     page +=
       "\n"
       + Layout.wrapped(
-        "More keys belong to what these name: nndist help models, layers, data-sets, optimizers, strategies.")
+        "More keys belong to what these name: nndist help models, layers, data-sets, optimizers, strategies, federated, "
+          + "partitions.")
     return page
   }
 
@@ -105,9 +122,17 @@ enum ConfigurationPages {
     while help.hasSuffix(".") { help.removeLast() }
     if key.type == "section" || key.type == "value" { return help }
     var kind = key.choices.isEmpty ? key.type : key.choices.joined(separator: " | ")
+    // What stands beside a count has no range.
+    let never = ", or never"
+    let hasNever = kind.hasSuffix(never)
+    if hasNever { kind.removeLast(never.count) }
     if !key.range.isEmpty { kind += (key.range.hasPrefix("at ") ? " of " : " ") + grouped(key.range) }
+    if hasNever { kind += never }
     if !key.unit.isEmpty, key.choices.isEmpty { kind += " (\(key.unit))" }
-    let value = key.defaultValue.map { $0.hasSuffix(".0") ? String($0.dropLast(2)) : $0 }
+    let value = key.defaultValue.map { text in
+      if text.count > 1, text.hasPrefix("\""), text.hasSuffix("\"") { return String(text.dropFirst().dropLast()) }
+      return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    }
     // What stands for "no name" is no default that anybody would write.
     let isRequired = key.isRequired || key.choices.last == value && key.key == "data"
     return "\(help)\n\(kind); " + (isRequired ? "required" : value.map { "default \($0)" } ?? "optional")
@@ -197,6 +222,24 @@ enum ConfigurationPages {
       `strategy: allreduce` says when and what ranks tell each other; `learning: backpropagation` how a batch becomes gradients.
       """,
       [("Strategies: strategy", strategyKeys), ("Learning rules: learning", learningKeys)])
+  }
+
+  static var federated: String {
+    let keys = federatedKeys.filter { $0.key.hasPrefix("federated.") && $0.type != "section" }.map { key in
+      (term: String(key.key.dropFirst("federated.".count)), text: explanation(key))
+    }
+    return page(
+      "Federations",
+      """
+        federated: {strategy: fedavg, clients: 100, cohort: 10, rounds: 50, epochs: 1, batch: 10}
+
+      The section makes a run federated: nndist simulate trains clients one after the other on all cores, nndist train under \
+      mpirun spreads them over ranks, and both come to the same parameters_digest. `optimizer:` is that of clients, whose \
+      schedule counts rounds; `strategy:` and the lengths of `training:` have no meaning beside it; checkpoint.every counts \
+      rounds; compute.threads is by default as many as there are cores for a rank. nndist check says what travels and what is remembered, nndist help partitions who holds what.
+      """,
+      [("Strategies: federated.strategy", federatedStrategyKeys)])
+      + "\n\n" + Terminal.dim("Keys of the section") + "\n\n" + Layout.glossary(keys, indent: 2, width: 22)
   }
 
   static var partitionKeys: [Choice] {

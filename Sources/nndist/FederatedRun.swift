@@ -1,4 +1,5 @@
 import Communication
+import Federated
 import Reporting
 import Training
 
@@ -7,20 +8,35 @@ struct FederatedRun {
   let verb: String
   let arguments: Arguments
 
-  /// Trains; only rank 0 has a run directory.  Returns rank 0's result, a JSON object.
+  /// Trains; only rank 0 has a run directory, made once all ranks know that they can train.  Returns rank 0's result, a JSON
+  /// object.
   func rank(_ prepared: PreparedFederation, _ communicator: any Communicator) throws(RunError) -> String? {
+    let resume = arguments.has(.resume)
     let loop = try FederatedLoop(prepared, communicator)
+    try loop.armFaults(run: arguments.value(.run))
     let directory = try Agreement.together(communicator) { () throws(RunError) -> RunDirectory? in
       guard communicator.rank == 0 else { return nil }
       return try RunDirectory(
-        name: prepared.experiment.name, path: arguments.value(.run), resume: arguments.has(.resume))
+        name: prepared.experiment.name, path: arguments.value(.run), resume: resume, faults: loop.writeFaults)
     }
+    if try FinishedRun.isOne(directory, arguments, communicator) { return directory?.result }
+    try loop.keepCheckpoints(in: directory, resume: resume)
+    let team = try RankTeam(communicator)
     try Agreement.together(communicator) { () throws(RunError) in
       guard let directory else { return }
       try directory.write(configuration: prepared.resolved)
-      let metrics = try directory.metrics()
+      try directory.append(try receipt(loop, communicator, team))
+      if let warning = team.warning {
+        directory.log.write(warning)
+        Output.note(warning)
+      }
+      let done: MetricsLog.Counter? = loop.progress.round > 0 ? .round(loop.progress.round) : nil
       if !arguments.has(.quiet) { loop.observers.append(ProgressBar()) }
-      loop.observers.append(RunRecorder(metrics: metrics, log: directory.log))
+      loop.observers.append(
+        RunRecorder(metrics: try directory.metrics(resumingAfter: done), log: directory.log))
+      if prepared.experiment.federated.ledger {
+        loop.observers.append(ClientLedger(try directory.clients(resumingAfter: done), directory.log))
+      }
     }
     let summary: FederatedSummary
     do throws(RunError) {

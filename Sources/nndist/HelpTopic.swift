@@ -29,6 +29,10 @@ struct HelpTopic: Sendable {
       name: "data-sets", summary: "the data sets and formats of `data:`, and their keys",
       text: { ConfigurationPages.dataSets }, keys: { ConfigurationPages.dataKeys.flatMap(\.keys) }),
     HelpTopic(
+      name: "federated", summary: "what clients do and upload, and what the server makes of it: `federated:`",
+      text: { ConfigurationPages.federated },
+      keys: { ConfigurationPages.federatedKeys + ConfigurationPages.federatedStrategyKeys.flatMap(\.keys) }),
+    HelpTopic(
       name: "partitions", summary: "how federated clients get their samples: `federated.partition:`",
       text: { ConfigurationPages.partitions }, keys: { ConfigurationPages.partitionKeys.flatMap(\.keys) }),
     HelpTopic(

@@ -30,10 +30,10 @@ enum OwnBinary {
 }
 
 extension ProgramIdentity {
-  /// This program on this machine, for an experiment.
-  static func current(of prepared: PreparedExperiment, isMPI: Bool) throws(RunError) -> ProgramIdentity {
+  /// This program on this machine, computing in a way.
+  static func current(of compute: Compute, isMPI: Bool) throws(RunError) -> ProgramIdentity {
     var blas: String?
-    if prepared.compute.backend == .openblas, case .success(let library) = OpenBLAS.loaded {
+    if compute.backend == .openblas, case .success(let library) = OpenBLAS.loaded {
       blas = MachineReport.version(of: library)
     }
     return ProgramIdentity(

@@ -1,5 +1,7 @@
+import Communication
 import Configuration
 import Datasets
+import Federated
 import Training
 
 /// What `evaluate` and `predict` work with: a checkpoint's weights, and the configuration they were trained with.
@@ -53,17 +55,64 @@ struct TrainedModel {
     } catch { throw RunError(error) }
   }
 
+  /// Whether it was trained by a federation.
+  var isFederation: Bool { FederatedExperiment.isOne(configuration) }
+
+  /// Whether the model's outputs are embeddings.
+  var makesEmbeddings: Bool {
+    isFederation && (try? FederatedExperiment(configuration))?.federated.strategy.makesEmbeddings == true
+  }
+
   /// Loads the data, builds the model and fills in the weights.
   func inference(_ configuration: Node, hasOtherData: Bool) throws(RunError) -> Inference {
-    let prepared: PreparedExperiment
-    do { prepared = try PreparedExperiment(try Experiment(configuration)) } catch { throw RunError(error) }
-    do throws(RunError) {
-      return try Inference(prepared, weights: origin.checkpoint?.directory ?? origin.file)
-    } catch {
-      // With data of another shape the model is another one; the checkpoint is not to blame.
+    let prepared: TrainableModel
+    do {
+      prepared =
+        isFederation
+        ? try PreparedFederation(try FederatedExperiment(unpartitioned(configuration, hasOtherData))).trainable
+        : try PreparedExperiment(try Experiment(configuration)).trainable
+    } catch { throw RunError(error) }
+    return try blaming(hasOtherData, prepared.dataset) { () throws(RunError) in
+      try Inference(prepared, weights: origin.checkpoint?.directory ?? origin.file)
+    }
+  }
+
+  /// Loads the data, builds the federation and restores it as the checkpoint has it; a weights file that stands alone has no
+  /// more than the model.
+  func federation(_ configuration: Node, hasOtherData: Bool) throws(RunError) -> FederatedLoop {
+    let prepared: PreparedFederation
+    do {
+      // Not the weights that training had started from, which may be gone.
+      let node = try unpartitioned(configuration, hasOtherData).setting(
+        "model.weights", to: Node.text(origin.file).yamlOnOneLine(), source: path)
+      prepared = try PreparedFederation(try FederatedExperiment(node))
+    } catch { throw RunError(error) }
+    return try blaming(hasOtherData, prepared.dataset) { () throws(RunError) in
+      let loop = try FederatedLoop(prepared, InProcessCommunicator.alone())
+      if let checkpoint = origin.checkpoint { try loop.resume(from: checkpoint, withClients: false) }
+      return loop
+    }
+  }
+
+  /// A federation on other data than its own: nobody trains on them, so clients draw one sample each, of whatever there is.
+  private func unpartitioned(_ configuration: Node, _ hasOtherData: Bool) throws(ConfigurationError) -> Node {
+    guard hasOtherData else { return configuration }
+    var node = try configuration.setting(
+      "federated.partition", to: "{name: resample, samples: 1}", source: TrainedModel.data.name)
+    if node["federated"]?["clients"] == nil {
+      let cohort = node["federated"]?["cohort"]?.yamlOnOneLine() ?? "1"
+      node = try node.setting("federated.clients", to: cohort, source: TrainedModel.data.name)
+    }
+    return node
+  }
+
+  /// With data of another shape the model is another one; the checkpoint is not to blame.
+  private func blaming<Result>(
+    _ hasOtherData: Bool, _ dataset: Dataset, _ body: () throws(RunError) -> Result
+  ) throws(RunError) -> Result {
+    do throws(RunError) { return try body() } catch {
       guard hasOtherData, error.code == .checkpoint else { throw error }
-      throw RunError(
-        .data, "\(prepared.dataset.name) does not fit the model of \(path): \(error.message)")
+      throw RunError(.data, "\(dataset.name) does not fit the model of \(path): \(error.message)")
     }
   }
 }

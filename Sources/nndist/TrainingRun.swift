@@ -24,7 +24,7 @@ struct TrainingRun {
       return try RunDirectory(
         name: experiment.name, path: arguments.value(.run), resume: resume, faults: loop.writeFaults)
     }
-    if try isFinished(directory, communicator) { return directory?.result }
+    if try FinishedRun.isOne(directory, arguments, communicator) { return directory?.result }
     try loop.keepCheckpoints(in: directory, resume: resume)
     let team = try RankTeam(communicator)
     try Agreement.together(communicator) { () throws(RunError) in
@@ -62,10 +62,13 @@ struct TrainingRun {
       return try experiment.shards(ranks: communicator.size)
     } catch { throw RunError(error) }
   }
+}
 
-  /// Whether the run that is to be continued had ended before; all ranks learn it from rank 0.
-  private func isFinished(
-    _ directory: RunDirectory?, _ communicator: any Communicator
+/// A run that is to be continued and had ended before.
+enum FinishedRun {
+  /// Whether it is one; all ranks learn it from rank 0.
+  static func isOne(
+    _ directory: RunDirectory?, _ arguments: Arguments, _ communicator: any Communicator
   ) throws(RunError) -> Bool {
     guard arguments.has(.resume) else { return false }
     do throws(CommunicationError) {

@@ -4,8 +4,8 @@ import Testing
 @Suite("Help")
 struct HelpTests {
   static let topics = [
-    "config", "models", "layers", "data-sets", "partitions", "optimizers", "strategies", "faults", "exit-codes",
-    "environment",
+    "config", "models", "layers", "data-sets", "federated", "partitions", "optimizers", "strategies", "faults",
+    "exit-codes", "environment",
   ]
 
   @Test("The help of a verb names its flags, by --help and by `help`", arguments: UsageTests.verbs)

@@ -77,6 +77,57 @@ struct AugmentationTests {
   }
 }
 
+@Suite("Deforming images")
+struct DeformationTests {
+  @Test("by nothing is the image itself")
+  func nothing() {
+    let source = images(3, side: 9, channels: 3)
+    let deformed = DeformedSource(source, seed: 2, share: 0, black: source.black)
+    for index in 0..<3 { #expect(floats(deformed, index, epoch: 5) == floats(source, index)) }
+  }
+
+  @Test("takes what lies at the mapped place, between four pixels, by key", arguments: [1, 3])
+  func definition(_ channels: Int) {
+    let (side, share) = (8, Float(0.3))
+    let source = images(4, side: side, channels: channels, normalisation: Normalisation(mean: [0.5], deviation: [0.25]))
+    let deformed = DeformedSource(source, seed: 6, share: share, black: source.black)
+    var seen: Set<[Float]> = []
+    for epoch in 0..<10 as Range<UInt64> {
+      let result = floats(deformed, 1, epoch: epoch)
+      var stream = RandomStream(seed: 6, .augmentation, epoch: epoch, sample: 1, layer: 1)
+      let numbers = (0..<6).map { _ in (2 * Double(stream.uniform()) - 1) * Double(share) }
+      let image = floats(source, 1)
+      let middle = Double(side - 1) / 2
+      for row in 0..<side {
+        for column in 0..<side {
+          let (y, x) = (Double(row) - middle, Double(column) - middle)
+          let from = (1 + numbers[0]) * y + numbers[1] * x + middle + numbers[4] * Double(side) / 2
+          let beside = numbers[2] * y + (1 + numbers[3]) * x + middle + numbers[5] * Double(side) / 2
+          for channel in 0..<channels {
+            // Every pixel counts by its nearness, those beyond the edge are black.
+            var expected = 0.0
+            for other in -side..<2 * side {
+              for place in -side..<2 * side {
+                let weight = max(0, 1 - abs(from - Double(other))) * max(0, 1 - abs(beside - Double(place)))
+                let isInside = (0..<side).contains(other) && (0..<side).contains(place)
+                let pixel = isInside ? image[(other * side + place) * channels + channel] : source.black[channel]
+                expected += weight * Double(pixel)
+              }
+            }
+            #expect(abs(Double(result[(row * side + column) * channels + channel]) - expected) < 1e-4)
+          }
+        }
+      }
+      #expect(floats(deformed, 1, epoch: epoch) == result)
+      #expect(
+        floats(DeformedSource(SubsetSource(source, [1]), seed: 6, share: share, black: source.black), 0, epoch: epoch)
+          == result)
+      seen.insert(result)
+    }
+    #expect(seen.count == 10)
+  }
+}
+
 @Suite("Cutting a set")
 struct SubsetTests {
   @Test("the parts are disjoint and together the whole; the seed alone decides", arguments: [0, 0.1, 0.5, 1])

@@ -105,6 +105,10 @@ struct AttackTests {
     arguments: [
       ("attack: {name: sign-flip, clients: [12]}", "client 12"),
       ("attack: little-is-enough, compression: {up: qsgd}", "compression.up"),
+      ("strategy: signsgd, attack: sign-flip", "signsgd uploads none"),
+      ("strategy: signsgd, clip: 1", "signsgd uploads none"),
+      ("strategy: signsgd, compression: {up: qsgd}", "signsgd sends in its own way"),
+      ("strategy: lotteryfl, compression: {down: top-k}", "lotteryfl sends in its own way"),
       ("clip: 1, privacy: {clip: 1, noise: 1}", "both clip"),
     ])
   func refusals(_ setting: String, _ words: String) throws {

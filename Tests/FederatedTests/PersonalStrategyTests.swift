@@ -114,7 +114,7 @@ struct PersonalStrategyTests {
     let outcome = try federation.run()
     let average = try Self.federation("fedavg", cohort: 1, rounds: 1).run()
     let kept = try #require(outcome.states.first?.value)
-    expectClose(kept, zip(own, average.model).filter(\.0).map(\.1), 1e-6)
+    expectClose(kept, zip(own, average.model).filter { $0.0 }.map { $0.1 }, 1e-6)
     for (isOwn, pair) in zip(own, zip(outcome.model, average.model)) where !isOwn { #expect(pair.0 == pair.1) }
   }
 

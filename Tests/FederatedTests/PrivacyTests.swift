@@ -137,6 +137,10 @@ struct PrivacyTests {
     "What has no bounded mean is refused by name",
     arguments: [
       ("strategy: median, privacy: {clip: 1, noise: 1}", "median"),
+      ("strategy: scaffold, privacy: {clip: 1, noise: 1}", "scaffold uploads control"),
+      ("strategy: signsgd, privacy: {clip: 1, noise: 1}", "signsgd uploads signs"),
+      ("stragglers: 0.5, epochs: 2, privacy: {clip: 1, noise: 1}", "stragglers"),
+      ("attack: little-is-enough, privacy: {clip: 1, noise: 1}", "little-is-enough"),
       ("weighting: samples, privacy: {clip: 1, noise: 1}", "weighting"),
       ("cohort: 3, privacy: {clip: 1, noise: 1, accountant: pld}", "poisson"),
       ("cohort: 2, privacy: {clip: adaptive, noise: 1}", "count deviation"),

@@ -32,6 +32,7 @@ struct NamedModelTests {
     Case(name: "resnet110", input: Sample.cifar, classes: 10, output: [10], parameters: 1_730_714),
     Case(name: "resnet20", input: Sample.mnist, classes: 10, output: [10], parameters: 272_186),
     Case(name: "gpt", input: Sample.text, classes: 65, output: [64, 65], parameters: 818_176),
+    Case(name: "prototype-encoder", input: Sample.mnist, classes: 10, output: [64], parameters: 111_936),
   ]
 
   @Test("build for the shape of their data, with as many parameters as in PyTorch", arguments: cases)
@@ -53,7 +54,7 @@ struct NamedModelTests {
     "train: what is recorded has the declared shape, and every gradient is finite",
     arguments: [
       ("mlp", Sample.digits), ("cnn", Sample.digits), ("vgg11", Sample.cifar), ("resnet20", Sample.cifar),
-      ("gpt", Sample.text),
+      ("gpt", Sample.text), ("prototype-encoder", Sample.mnist),
     ])
   func train(_ name: String, _ input: Signal) throws {
     let (model, _) = try LayersTests.build("model: \(name)", for: input, classes: input.vocabulary ?? 10)
@@ -108,6 +109,7 @@ struct NamedModelTests {
       ("{name: mlp, widths: []}", Sample.digits, 650),
       ("{name: cnn, channels: [4], width: 8, dropout: 0.1}", Sample.digits, 40 + 4 * 16 * 8 + 8 + 90),
       ("{name: vgg11, batch-norm: false}", Sample.cifar, 9_225_610),
+      ("{name: prototype-encoder, channels: 4, blocks: 2}", Sample.digits, 40 + 8 + 148 + 8),
       ("{name: resnet20, width: 4}", Sample.cifar, 17_534),
       ("{name: gpt, width: 8, heads: 2, depth: 1, context: 64, dropout: 0.1}", Sample.text, 2_440),
     ])

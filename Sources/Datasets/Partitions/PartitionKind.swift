@@ -63,7 +63,7 @@ public struct PartitionedSet: Sendable {
   }
 
   /// The samples of each class, ascending; nil without labels.
-  func samplesByClass() -> [[Int32]]? {
+  package func samplesByClass() -> [[Int32]]? {
     guard let labels else { return nil }
     var samples = [[Int32]](repeating: [], count: classes)
     for (sample, label) in labels.enumerated() { samples[Int(label)].append(Int32(sample)) }

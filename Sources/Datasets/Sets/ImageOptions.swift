@@ -8,6 +8,7 @@ package struct ImageOptions: Sendable {
   var deviation: [Float] = []
   var crop = 0
   var flip = false
+  var deform = 0.0
   var reflects = false
 
   package init() {}
@@ -30,6 +31,9 @@ package struct ImageOptions: Sendable {
       let padding = try options.choice(
         "padding", of: ["zero", "reflect"], default: "zero", "what lies beyond the edge: black, or the image mirrored")
       reflects = padding == "reflect"
+      deform = try options.number(
+        "deform", default: 0, in: .between(0, 0.5),
+        "share by which images are turned, sheared, scaled and moved at random, with black beyond the edge")
     }
   }
 
@@ -46,7 +50,7 @@ package struct ImageOptions: Sendable {
 
   /// Wraps a training part.
   func augment(_ parts: Parts, seed: UInt64) throws(DataError) -> any DataSource {
-    guard crop > 0 || flip else { return parts.training }
+    guard crop > 0 || flip || deform > 0 else { return parts.training }
     let shape = parts.training.inputShape
     guard parts.training.inputType == .float32, shape.rank == 3 else {
       throw DataError(.unsuitable, "data.augment is for images, and samples here are \(shape)")
@@ -55,7 +59,10 @@ package struct ImageOptions: Sendable {
       throw DataError(.unsuitable, "data.augment.crop is \(crop); it must be less than half of the image \(shape)")
     }
     let black = parts.black ?? [Float](repeating: 0, count: shape[2])
+    let deformed =
+      deform > 0 ? DeformedSource(parts.training, seed: seed, share: Float(deform), black: black) : parts.training
+    guard crop > 0 || flip else { return deformed }
     return AugmentedSource(
-      parts.training, seed: seed, crop: crop, flip: flip, padding: reflects ? .reflection : .constant(black))
+      deformed, seed: seed, crop: crop, flip: flip, padding: reflects ? .reflection : .constant(black))
   }
 }

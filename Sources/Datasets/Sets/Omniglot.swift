@@ -30,6 +30,8 @@ extension CatalogEntry {
 struct Omniglot: Sendable {
   private let rotations: Int
   private let heldOut: [String]
+  /// Empty for all.
+  private let alphabets: [String]
 
   init(_ options: inout Options) throws(ConfigurationError) {
     rotations = try options.integer(
@@ -38,6 +40,7 @@ struct Omniglot: Sendable {
     heldOut = try options.texts(
       "held-out", default: ["Japanese_(katakana)", "Tagalog"],
       "alphabets that are the test part, with classes of their own; an empty list tests on a fifth of all samples")
+    alphabets = try options.texts("alphabets", default: [], "the only alphabets that are read; an empty list reads all")
   }
 
   static func archives(_ folder: String) -> [String] {
@@ -59,13 +62,18 @@ struct Omniglot: Sendable {
         found[drawing] = try Omniglot.image(archive, entry)
       }
     }
-    let drawings = found.sorted { $0.key < $1.key }
-    let alphabets = Set(drawings.map(\.key.alphabet))
-    guard !drawings.isEmpty else { throw DataError.malformed(archives[0], "holds no drawings; get the file again") }
-    if let unknown = heldOut.first(where: { !alphabets.contains($0) }) {
+    guard !found.isEmpty else { throw DataError.malformed(archives[0], "holds no drawings; get the file again") }
+    let present = Set(found.keys.map(\.alphabet))
+    if let unknown = alphabets.first(where: { !present.contains($0) }) {
       throw DataError(
-        .unsuitable, "data.held-out names \(unknown); \(folder) has \(alphabets.sorted().joined(separator: ", "))")
+        .unsuitable, "data.alphabets names \(unknown); \(folder) has \(present.sorted().joined(separator: ", "))")
     }
+    let read = alphabets.isEmpty ? present : Set(alphabets)
+    if let unknown = heldOut.first(where: { !read.contains($0) }) {
+      throw DataError(
+        .unsuitable, "data.held-out names \(unknown), but what is read is \(read.sorted().joined(separator: ", "))")
+    }
+    let drawings = found.filter { read.contains($0.key.alphabet) }.sorted { $0.key < $1.key }
     let normalisation = try image.normalisation(.identity, channels: 1)
     let training = Characters(drawings.filter { !heldOut.contains($0.key.alphabet) }, rotations)
     let test = Characters(drawings.filter { heldOut.contains($0.key.alphabet) }, rotations)
@@ -83,7 +91,7 @@ struct Omniglot: Sendable {
       : Parts(training: whole, test: source(test, first: training.names.count))
     parts.classNames = training.names + test.names
     parts.black = [-normalisation.mean(of: 0) / normalisation.deviation(of: 0)]
-    parts.detail = "\(classes / rotations) characters of \(alphabets.count) alphabets"
+    parts.detail = "\(classes / rotations) characters of \(read.count) alphabets"
     return parts
   }
 

@@ -37,14 +37,13 @@ final class Collusion {
       Attack.littleIsEnough(stretch, z: z, power: power, into: rows + sent + part.lowerBound)
     }
     let row = UnsafeMutableBufferPointer(start: changes + sent, count: count)
-    var norm: Double?
-    if let limit { norm = NormClipping.clip(row, to: limit.norm) }
+    if let limit { _ = NormClipping.clip(row, to: limit.norm) }
     let isAccepted = FixedPointScale.accepts(changes + sent, count: count)
     for place in colluding {
       if place != first { (changes + place * count).update(from: changes + sent, count: count) }
+      if isAccepted { continue }
       var record = cohort.record(place)
-      if let norm, let limit { record.isWhole = norm <= limit.norm }
-      if !isAccepted { record.status = .rejected }
+      record.status = .rejected
       cohort.record(record, place)
     }
   }

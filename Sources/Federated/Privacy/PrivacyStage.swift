@@ -59,7 +59,10 @@ final class PrivacyStage: OutcomeStage {
       }
     }
     let epsilon = account.epsilon(after: outcome.round + 1)
-    if epsilon.isFinite { record.others["epsilon"] = epsilon }
+    if epsilon.isFinite {
+      record.others["epsilon"] = epsilon
+      record.others["delta"] = options.delta
+    }
     guard let state else { return }
     record.others["clipping_norm"] = norm.limit
     norm.advance(kept: whole, seed: seed, round: outcome.round)

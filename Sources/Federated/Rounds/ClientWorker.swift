@@ -48,6 +48,7 @@ final class ClientWorker {
     _ states: ClientStates?, together: UnsafeMutablePointer<Float>?
   ) throws(FederatedError) -> VisitRecord {
     try begin(client, round: round, epochs: epochs, learningRate: learningRate, states)
+    for stage in stages { stage.prepare(visit) }
     half.update(visit)
     var record = VisitRecord()
     record.steps = visit.outcome.steps
@@ -74,7 +75,6 @@ final class ClientWorker {
     try recall(states)
     visit.outcome = LocalOutcome()
     visit.wireBytes = (nil, nil)
-    for stage in stages { stage.prepare(visit) }
   }
 
   /// What the client remembers; zeros at its first visit.

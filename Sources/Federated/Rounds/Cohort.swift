@@ -59,15 +59,13 @@ final class Cohort {
 
   func isVisited(_ place: Int) -> Bool { isWaitedFor[place] && samples[place] > 0 }
 
-  /// Who takes part in a round that begins at a simulated moment.
-  func select(_ round: Int, _ moment: Double, _ plan: FederatedPlan) {
-    let (devices, seed) = (setting.devices, task.seed)
+  /// Who takes part in a round that begins at a simulated moment; the round before began at another.
+  func select(_ round: Int, _ moment: Double, before: Double, _ plan: FederatedPlan) {
+    let devices = setting.devices
     let follows = plan.downloadBytes.follower != plan.downloadBytes.other
-    if follows { remember(round) }
+    if follows { remember(round, began: before) }
     clients.removeAll(keepingCapacity: true)
-    sampler.select(
-      round: round, isAvailable: { devices.isIdeal || devices.isAvailable($0, at: moment, round: round, seed: seed) },
-      into: &clients, scratch)
+    draw(round, moment)
     samples.removeAll(keepingCapacity: true)
     epochs.removeAll(keepingCapacity: true)
     isWaitedFor.removeAll(keepingCapacity: true)
@@ -113,13 +111,19 @@ final class Cohort {
     for place in places.prefix(Int((stragglers.share * Double(count)).rounded())) { isStraggler[Int(place)] = true }
   }
 
-  /// Keeps who took part in the round before.  A run that is continued draws them anew, where that needs no simulated time.
-  private func remember(_ round: Int) {
+  /// Appends those who take part in a round that begins at a simulated moment.
+  private func draw(_ round: Int, _ moment: Double) {
+    let (devices, seed) = (setting.devices, task.seed)
+    sampler.select(
+      round: round, isAvailable: { devices.isIdeal || devices.isAvailable($0, at: moment, round: round, seed: seed) },
+      into: &clients, scratch)
+  }
+
+  /// Keeps who took part in the round before; a run that is continued draws them anew.
+  private func remember(_ round: Int, began moment: Double) {
     if round > 0, latestRound != round - 1 {
       clients.removeAll(keepingCapacity: true)
-      if setting.devices.isIdeal {
-        sampler.select(round: round - 1, isAvailable: { _ in true }, into: &clients, scratch)
-      }
+      draw(round - 1, moment)
     }
     swap(&clients, &before)
     latestRound = round
@@ -172,6 +176,17 @@ final class Cohort {
       return record
     }
     return VisitRecord(words.baseAddress! + place * VisitRecord.words)
+  }
+
+  /// What became of all places.
+  func visits(_ plan: FederatedPlan) -> [ClientRecord] {
+    (0..<count).map { place in
+      let record = record(place)
+      return ClientRecord(
+        client: Int(clients[place]), status: ClientRecord.Status(record.status), samples: samples[place],
+        steps: record.steps, bytesUp: record.bytesUp,
+        bytesDown: record.bytesDown ?? bytesDown(place, plan))
+    }
   }
 
   /// Places whose update was taken, in client order.

@@ -22,8 +22,13 @@ public final class FederatedEngine {
   public let setting: FederatedSetting
   /// What clients remember; nil where they remember nothing.
   public let states: ClientStates?
-  /// Simulated seconds of all rounds.
-  public internal(set) var simulatedSeconds = 0.0
+  /// Simulated seconds of all rounds; a federation that goes on sets those before it.
+  public var simulatedSeconds = 0.0
+  /// The same without the last round: those who took part in it were drawn then.
+  public var simulatedSecondsBefore = 0.0
+  /// Whether model, memory and clients' states are those after the same round; not so where a round that clients take part in
+  /// has failed on the way.
+  public private(set) var isBetweenRounds = true
   let communicator: any Communicator
   let team: WorkerTeam
   let workers: [ClientWorker]
@@ -51,8 +56,7 @@ public final class FederatedEngine {
     self.task = task
     self.setting = setting
     self.communicator = communicator
-    var plan = try strategy.plan(task)
-    try setting.adapt(&plan, of: type(of: strategy).name, task)
+    let plan = try FederatedEngine.plan(task, strategy, setting)
     self.plan = plan
     broadcast = Broadcast(model, plan.blocks)
     server = strategy.makeServer(task, plan, broadcast)
@@ -88,6 +92,15 @@ public final class FederatedEngine {
     failures.deallocate()
   }
 
+  /// What travels and what is remembered, as strategy and setting want it.
+  public static func plan(
+    _ task: FederatedTask, _ strategy: any FederatedStrategy, _ setting: FederatedSetting
+  ) throws(FederatedError) -> FederatedPlan {
+    var plan = try strategy.plan(task)
+    try setting.adapt(&plan, of: type(of: strategy).name, task)
+    return plan
+  }
+
   /// Blocks that the future depends on beside the model and what clients remember: the same on every rank.
   public var memory: [ServerMemory] {
     zip(plan.blocks, broadcast.blocks).map { ServerMemory("broadcast/\($0.name)", $1) }
@@ -106,6 +119,7 @@ public final class FederatedEngine {
     try failed.withUnsafeMutableBufferPointer { (buffer) throws in
       if communicator.size > 1 { try communicator.broadcast(buffer, root: 0) }
     }
+    self.failure = failure
     if let failure { throw failure }
     if failed[0] != 0 { throw FederatedError(.refused, "rank 0 could not prepare the federation") }
     if communicator.size == 1 { return }
@@ -122,11 +136,12 @@ public final class FederatedEngine {
     try stages.begin(round: index)
     round = index
     learningRate = task.learningRate(round: index)
-    cohort.select(index, simulatedSeconds, plan)
+    cohort.select(index, simulatedSeconds, before: simulatedSecondsBefore, plan)
     scale = FixedPointScale(totalWeight: max(1, cohort.totalWeight))
     for worker in workers { worker.clear() }
     makeRoom()
     queue.begin(count: cohort.count)
+    isBetweenRounds = states == nil
     team.runStored(work)
     for worker in workers.dropFirst() { workers[0].merge(worker) }
     failure = failures.lazy.compactMap { $0 }.first
@@ -135,8 +150,14 @@ public final class FederatedEngine {
     if let failure { throw failure }
     // Which rank it was, and why, is for those to say who can tell each other.
     if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
-    return try conclude()
+    var record = try conclude()
+    record.others.merge(server.metrics) { _, new in new }
+    isBetweenRounds = true
+    return record
   }
+
+  /// What became of every client of the last round, in client order: the same on every rank.
+  public var visits: [ClientRecord] { cohort.visits(plan) }
 
   /// One thread's share of the visits.
   private func visit(_ member: Int) {
@@ -188,6 +209,7 @@ public final class FederatedEngine {
     var (record, whole) = cohort.summary(plan)
     record.round = round + 1
     record.learningRate = learningRate
+    simulatedSecondsBefore = simulatedSeconds
     simulatedSeconds += record.simulatedSeconds
     outcome.round = round
     outcome.learningRate = learningRate

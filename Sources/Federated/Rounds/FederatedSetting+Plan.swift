@@ -57,8 +57,13 @@ extension FederatedSetting {
       "federated.privacy lets all clients weigh the same, where weights are their samples; set federated.weighting: clients"
     )
     try require(
-      devices.isIdeal,
-      "the ε of federated.privacy is that of cohorts that the draw alone decides; remove federated.devices")
+      devices.isIdeal && stragglers == nil,
+      "the ε of federated.privacy is that of clients whose part the draw alone decides, whoever else is there; remove "
+        + "federated.devices and stragglers")
+    try require(
+      attack?.seesAll != true,
+      "attackers of federated.attack little-is-enough send what others have trained, which federated.privacy cannot count"
+    )
     plan.weighting = .clients
   }
 
@@ -66,11 +71,12 @@ extension FederatedSetting {
     _ plan: inout FederatedPlan, _ strategy: String, _ task: FederatedTask
   ) throws(FederatedError) {
     if compression.up == nil && compression.down == nil { return }
+    try require(
+      plan.changes.count == 1 && plan.uploads[plan.changes[0]].count == plan.shared.count
+        && !plan.uploads.contains { $0.kind == .votes },
+      "federated.compression is about the model and its change, which \(strategy) sends in its own way")
     let pieces = ChangePieces(plan, task)
     if let up = compression.up {
-      try require(
-        plan.changes.count == 1 && plan.uploads[plan.changes[0]].count == plan.shared.count,
-        "federated.compression.up is about the change of the model, which \(strategy) does not upload")
       let part = plan.uploads[plan.changes[0]]
       plan.uploads[plan.changes[0]] = UploadPart(part.name, part.kind, count: part.count, bytes: pieces.bytes(up))
       if up.keepsRest { plan.residualCount = plan.shared.count }

@@ -6,6 +6,8 @@ public protocol ServerHalf: AnyObject {
   var memory: [ServerMemory] { get }
   /// Shared state that is part of the result beside the parameters, such as prototypes: what the digest goes on with.
   var results: [Storage] { get }
+  /// What is worth telling after a round beside the usual, by name: a function of memory and broadcast.
+  var metrics: [String: Double] { get }
 
   /// What comes before the first round, such as pruning: writes to broadcast and memory.  Only rank 0 does it, and only where
   /// no checkpoint is continued.
@@ -20,6 +22,8 @@ extension ServerHalf {
   public var memory: [ServerMemory] { [] }
   /// Nothing beside the parameters.
   public var results: [Storage] { [] }
+  /// Nothing beside the usual.
+  public var metrics: [String: Double] { [:] }
   /// Nothing to prepare.
   public func prepare(_ workers: Workers, _ note: (String) -> Void) throws(FederatedError) {}
 }

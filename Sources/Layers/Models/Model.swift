@@ -85,5 +85,6 @@ public enum ModelCatalog {
     ResNet.kind(depth: 56),
     ResNet.kind(depth: 110),
     GPT.kind,
+    PrototypeEncoder.kind,
   ]
 }

@@ -1,7 +1,7 @@
 /// What a random number is for.  Streams of different purposes never overlap.
 public enum RandomPurpose: UInt64, Sendable {
   case initialisation = 1
-  case shuffle, split, augmentation, dropout, partition, selection, compression, noise, test, label
+  case shuffle, split, augmentation, dropout, partition, selection, compression, noise, test, label, episode
 }
 
 /// A stream of random numbers that is a pure function of its key, so that no rank, thread or order matters.

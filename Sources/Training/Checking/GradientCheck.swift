@@ -129,17 +129,17 @@ public struct GradientCheck {
 }
 
 extension GradientCheck {
-  /// A check of an experiment's model at its initial weights, on the first samples of its training part.
+  /// A check of a model at its initial weights, on the first samples of its training part.
   ///
   /// Dropout and batch normalisation are as in training: the same keys drop the same units in every evaluation.
-  public init(_ prepared: PreparedExperiment, samples: Int) throws(RunError) {
+  public init(_ prepared: TrainableModel, samples: Int) throws(RunError) {
     let source = prepared.dataset.training
     let count = min(samples, source.count)
     let layout = prepared.model.layout
-    let seed = prepared.experiment.seed
+    let seed = prepared.seed
     let store = ParameterStore(layout)
     layout.initialise(store, seed: seed)
-    if let weights = prepared.experiment.model.weights {
+    if let weights = prepared.weights {
       do throws(CheckpointError) { try Weights.load(weights, into: store) } catch { throw RunError(error) }
     }
     let batch = Batch(capacity: count, of: source)
@@ -150,7 +150,7 @@ extension GradientCheck {
     var compute = prepared.compute
     compute.precision = .float32
     let recorder = Recorder(batch: count, mode: .training, layout: layout, compute: compute)
-    prepared.experiment.learning.record(prepared.model, prepared.objective, recorder)
+    prepared.learning.record(prepared.model, prepared.objective, recorder)
     let backward = Plan(recorder)
     let forwardRecorder = Recorder(batch: count, mode: .training, layout: layout, compute: compute)
     let outputs = prepared.model.record(prepared.model.recordInput(forwardRecorder), forwardRecorder)

@@ -13,7 +13,7 @@ public struct MemoryEstimate: Sendable, Hashable {
   public enum Part: String, Sendable, CaseIterable {
     /// The model that is evaluated and kept, with its states.
     case weights
-    /// The models of the rank's shards, where each trains its own.
+    /// The models of the rank's shards, where each trains its own, or of a federation's workers.
     case replicas
     /// Sums of shards' gradients that a rank holds at once.
     case gradients
@@ -21,6 +21,8 @@ public struct MemoryEstimate: Sendable, Hashable {
     case optimizer
     /// What the strategy remembers, and its messages.
     case strategy
+    /// What federated clients remember, as far as it lies in memory.
+    case clients
     /// Activations, packed weights and scratch memory of all threads.
     case activations
     /// Samples that are read ahead, chunks of evaluation, and the order of an epoch.

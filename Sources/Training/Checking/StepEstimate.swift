@@ -26,10 +26,14 @@ public struct StepEstimate: Sendable {
 
   /// Records and plans the step of an experiment on so many ranks.
   public init(_ prepared: PreparedExperiment, ranks: Int = 1) throws(RunError) {
+    self.init(prepared.trainable, samples: try BatchSchedule(prepared, ranks: ranks).sampler.largestShard)
+  }
+
+  /// Records and plans the step of so many samples.
+  public init(_ prepared: TrainableModel, samples: Int) {
     let (model, layout) = (prepared.model, prepared.model.layout)
-    let samples = try BatchSchedule(prepared, ranks: ranks).sampler.largestShard
     let recorder = Recorder(batch: samples, mode: .training, layout: layout, compute: prepared.compute)
-    prepared.experiment.learning.record(model, prepared.objective, recorder)
+    prepared.learning.record(model, prepared.objective, recorder)
     let plan = Plan(recorder)
     let steps = plan.profileSteps
     func isWithin(_ name: String, _ layer: String) -> Bool { name == layer || name.hasPrefix(layer + ".") }

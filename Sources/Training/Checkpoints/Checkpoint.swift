@@ -64,7 +64,8 @@ public struct Checkpoint: Sendable {
     _ = try model(of: layout)
     let state = try state()
     func unsuitable(_ what: String, _ name: String) -> CheckpointError {
-      let kind = name.prefix { $0 != "/" }
+      let room = String(name.prefix { $0 != "/" })
+      let kind = ["optimizer", "strategy"].contains(room) ? room : "federated strategy or setting"
       return CheckpointError(
         .unsuitable,
         "\(directory) \(what): another \(kind) wrote it; resume with that one, or start anew with model: {weights: "

@@ -30,10 +30,11 @@ public struct CheckpointShare: Codable, Sendable {
   /// Writes one rank's share into a folder: the model, from the rank that is given it, and parts of other tensors.  The files
   /// have reached the disk when this returns.
   ///
-  /// `file` numbers the file of parts; `faults` may let writes fail.
+  /// `results` is shared state that the digest of the parameters goes on with; `file` names the file of parts, without its
+  /// ending; `faults` may let writes fail.
   static func write(
-    _ parts: [CheckpointPart], model: ParameterStore?, file number: Int, of head: Checkpoints.Head, to folder: String,
-    _ faults: WriteFaults?
+    _ parts: [CheckpointPart], model: ParameterStore?, then results: [Storage] = [], file: String,
+    of head: Checkpoints.Head, to folder: String, _ faults: WriteFaults?
   ) throws(CheckpointError) -> CheckpointShare {
     var files: [CheckpointManifest.File] = []
     func write(_ name: String, _ tensors: [SafetensorsWriter.Part]) throws(CheckpointError) {
@@ -47,7 +48,7 @@ public struct CheckpointShare: Codable, Sendable {
       files.append(CheckpointManifest.File(name: name, bytes: written.bytes, sha256: written.sha256 ?? ""))
     }
     if let model { try write(Checkpoint.modelFile, Weights.parts(of: model)) }
-    let name = "state-\(number).safetensors"
+    let name = "\(file).safetensors"
     let pieces = parts.map { CheckpointPiece($0, in: name) }
     if !parts.isEmpty {
       try write(
@@ -57,6 +58,14 @@ public struct CheckpointShare: Codable, Sendable {
             name: piece.tensor, shape: piece.isWhole ? part.shape : [part.range.count], floats: part.floats)
         })
     }
-    return CheckpointShare(files: files, pieces: pieces, parametersDigest: model.map { Digest.parameters($0) })
+    return CheckpointShare(
+      files: files, pieces: pieces, parametersDigest: model.map { Digest.parameters($0, then: results) })
+  }
+
+  /// What the same writer has written in several goes.
+  static func + (left: CheckpointShare, right: CheckpointShare) -> CheckpointShare {
+    CheckpointShare(
+      files: left.files + right.files, pieces: left.pieces + right.pieces,
+      parametersDigest: left.parametersDigest ?? right.parametersDigest)
   }
 }

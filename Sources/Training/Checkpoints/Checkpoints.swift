@@ -113,7 +113,7 @@ public struct Checkpoints: Sendable {
     let partial = partial(head.progress.step, token: "0")
     do throws(CheckpointError) {
       try make(partial)
-      let share = try CheckpointShare.write(parts, model: model, file: 0, of: head, to: partial, faults)
+      let share = try CheckpointShare.write(parts, model: model, file: "state-0", of: head, to: partial, faults)
       return try commit(head, [share], partial: partial, isBest: isBest)
     } catch {
       Files.remove(partial)

@@ -34,6 +34,19 @@ public final class FaultyRank {
 
   // MARK: - Before and after
 
+  /// Makes the faults ready that concern this start of the run, whose number rank 0 finds out; `run` is its directory, which
+  /// need not exist.  Collective.
+  func arm(run: String?, shards: Int, totalSteps: Int) throws(RunError) {
+    do {
+      let number = try Agreement.together(communicator) { () throws(RunError) in
+        rank == 0 ? try Attempt.number(run: run) : 0
+      }
+      let numbers = try Agreement.exchange(Array("\(number)".utf8), communicator)
+      let attempt = Int(String(decoding: numbers[0], as: UTF8.self)) ?? number
+      try arm(attempt: attempt, shards: shards, totalSteps: totalSteps)
+    } catch { throw RunError(error) }
+  }
+
   /// Makes the faults ready that concern this rank in a start of the run.  Errors: for the first start, a rank, shard or step
   /// that the run does not have.  A later start may have fewer ranks: what concerns others cannot happen any longer.
   func arm(attempt: Int, shards: Int, totalSteps: Int) throws(ConfigurationError) {

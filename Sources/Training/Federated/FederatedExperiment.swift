@@ -34,6 +34,8 @@ public struct FederatedExperiment: Sendable {
   public let checkpoint: CheckpointOptions
   /// With what a rank computes.
   public let compute: ComputeOptions
+  /// What is to go wrong; no part of the result.
+  public let faults: [DemandedFault]
   /// Every key with its value, defaults filled in.
   public let resolved: Node
 
@@ -87,7 +89,19 @@ public struct FederatedExperiment: Sendable {
     compute = try options.section("compute", "with what a rank computes") {
       (options) throws(ConfigurationError) in try ComputeOptions(&options, cores: FederatedExperiment.cores)
     }
+    faults = try FaultCatalog.read(&options)
+    for demand in faults where !FederatedExperiment.allows(demand.fault.occasion) {
+      throw ConfigurationError(
+        "\(demand.path) happens \(demand.fault.occasion), which a federation does not have: a step is a round there, and faults "
+          + "happen at its start, at its checkpoint, or to files", at: demand.place)
+    }
     resolved = options.resolved
+  }
+
+  /// Whether rounds have the occasion of a fault.
+  private static func allows(_ occasion: FaultOccasion) -> Bool {
+    if case .shard = occasion.victim { return false }
+    return occasion.moment == nil || occasion.moment == .start || occasion.moment == .checkpoint
   }
 
   /// The machine's cores for each rank on it.

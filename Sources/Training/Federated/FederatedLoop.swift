@@ -18,26 +18,38 @@ public final class FederatedLoop {
   public var observers: [any TrainingObserver] = []
   let communicator: any Communicator
   let ledger: Ledger
+  /// What is to go wrong here; nil where nothing is.
+  let faults: FaultyRank?
   var notes: [String] = []
   /// What the last round has told beside the usual, by name.
   private(set) var others: [String: Double] = [:]
+  private let keeper: FederatedKeeper
+  private var knownDataDigest: String?
+  /// The round after which ranks last made sure that they hold the same.
+  private var agreedRound: Int?
 
   /// Builds everything a rank needs and makes sure that ranks and data go together, before anything is written.  All ranks
   /// call it together.
   public init(_ prepared: PreparedFederation, _ base: any Communicator) throws(RunError) {
     self.prepared = prepared
+    faults = FaultyRank(prepared.experiment.faults, base)
+    let base: any Communicator = faults?.communicator ?? base
     let metered = MeteredCommunicator(base)
     communicator = base
     ledger = metered.ledger
+    keeper = FederatedKeeper(prepared, base)
     do {
       try Agreement.require(
         "another configuration", prepared.resolved.yaml(), "start all ranks with the same file and flags", base)
       if base.size > 1 {
+        let fingerprint = prepared.dataset.fingerprint()
         try Agreement.require(
-          "other data", prepared.dataset.fingerprint(), "give all ranks the same files of \(prepared.dataset.name)",
-          base)
+          "other data", fingerprint, "give all ranks the same files of \(prepared.dataset.name)", base)
+        knownDataDigest = fingerprint
       }
       let task = prepared.task
+      try MemoryEstimate(prepared, ranks: base.size).require(
+        for: "the federation of \(task.model.name)", base, isFederation: true)
       let store = ParameterStore(task.layout)
       task.layout.initialise(store, seed: task.seed)
       if let weights = prepared.experiment.model.weights {
@@ -51,35 +63,111 @@ public final class FederatedLoop {
     } catch { throw RunError(error) }
   }
 
+  /// Makes the faults ready that the configuration demands of this start of the run; without it none happens.  `run` is the
+  /// directory of the run, which need not exist.  All ranks call it together, before anything is written there.
+  public func armFaults(run: String?) throws(RunError) {
+    try faults?.arm(run: run, shards: 1, totalSteps: prepared.task.rounds)
+  }
+
+  /// What is to fail when this rank writes; nil where nothing is.
+  public var writeFaults: WriteFaults? { faults?.writes }
+
+  /// Keeps the run's checkpoints in a directory, which is rank 0's; with `resume` continues from the newest whole one.  All
+  /// ranks call it together, before `run`.
+  public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
+    try keeper.keep(in: directory, engine, faults?.writes)
+    if let note = keeper.note { notes.append(note) }
+    guard resume else { return }
+    let restored = try keeper.restore(engine)
+    notes += restored.notes
+    if let progress = restored.progress { go(on: progress) }
+  }
+
+  /// Continues from a checkpoint, wherever it lies, and keeps none.  All ranks call it together, before `run`, `replay` or
+  /// `evaluate`; rank 0 names it.  What clients remember may be left out where none will be visited.
+  public func resume(from checkpoint: Checkpoint?, withClients: Bool = true) throws(RunError) {
+    if let progress = try keeper.restore(engine, from: checkpoint, withClients: withClients) { go(on: progress) }
+  }
+
+  private func go(on saved: TrainingProgress) {
+    let restored = FederatedProgress.restored(saved)
+    (progress, others) = (restored.progress, restored.others)
+    (engine.simulatedSeconds, engine.simulatedSecondsBefore) = restored.simulatedSeconds
+  }
+
+  /// SHA-256 of the data, as ranks compare it; worked out once, at 1.7 GB/s.
+  public func dataDigest() -> String {
+    let digest = knownDataDigest ?? prepared.dataset.fingerprint()
+    knownDataDigest = digest
+    return digest
+  }
+
+  // MARK: Rounds
+
   /// Runs the rounds that are left.
   public func run() throws(RunError) -> FederatedSummary {
     do {
       observe { $0.began(start) }
       for note in notes { observe { $0.noted(note) } }
-      if progress.round == 0 { try engine.prepare { line in observe { $0.noted(line) } } }
+      try prepare()
       var test: RoundEvaluation?
       var clients: ClientReport?
       while progress.round < prepared.task.rounds {
-        let record = try round()
+        let record = try roundOrSave()
         let isLast = progress.round == prepared.task.rounds
+        let wishes = try wishes()
         if isLast || progress.round % prepared.experiment.federated.evaluate == 0 { test = try evaluate() }
         if isJudgementDue { clients = try evaluateClients() }
-        observe { $0.roundEnded(RoundReport(record, self, digest: nil)) }
-        if try isStopRequested() {
-          throw RunError(.stopped, "stopped by a signal after round \(progress.round)")
+        let digest = try ledgerDigest(isLast: isLast)
+        observe { $0.roundEnded(RoundReport(record, self, digest: digest)) }
+        if isLast || wishes.stop || isDue(prepared.experiment.checkpoint.every) || wishes.clock { try save() }
+        if wishes.stop, !isLast {
+          throw RunError(
+            .stopped, "stopped by a signal after round \(progress.round); the state is saved, --resume continues")
         }
       }
       if test == nil { test = try evaluate() }
       if clients == nil, isJudgementDue { clients = try evaluateClients() }
       let summary = try summary(test, clients)
+      for line in try faults?.missed() ?? [] { observe { $0.noted(line) } }
       observe { $0.ended() }
       return summary
+    } catch {
+      // A rank that leaves on demand leaves in the midst of exchanges: others may still copy from its memory.
+      if faults?.communicator.sharesProcess == true { _ = Unmanaged.passRetained(self) }
+      throw RunError(error)
+    }
+  }
+
+  /// Makes rounds again up to `last`, without evaluation and without keeping anything, and tells the digest after the rounds
+  /// asked for, the present one included; ends where `confirm` returns false.  Collective.
+  func replay(to last: Int, at rounds: Set<Int>, _ confirm: (_ round: Int, _ digest: String) -> Bool) throws(RunError) {
+    do {
+      var start = start
+      start.rounds = last
+      observe { $0.began(start) }
+      defer { observe { $0.ended() } }
+      try prepare()
+      while true {
+        if rounds.contains(progress.round) {
+          guard confirm(progress.round, digest()) else { return }
+        }
+        guard progress.round < last else { return }
+        let record = try round()
+        observe { $0.roundEnded(RoundReport(record, self, digest: nil)) }
+      }
     } catch { throw RunError(error) }
+  }
+
+  /// What comes before the first round; nothing where the federation goes on.
+  private func prepare() throws {
+    if progress.round == 0 { try engine.prepare { line in observe { $0.noted(line) } } }
   }
 
   /// One round, and what it adds to the progress.
   private func round() throws -> RoundRecord {
     let start = monotonicSeconds()
+    try faults?.begin(step: progress.round + 1)
     let record: RoundRecord
     do { record = try engine.round(progress.round) } catch let error as FederatedError {
       try Agreement.together(communicator) { () throws(RunError) in
@@ -87,6 +175,7 @@ public final class FederatedLoop {
       }
       throw error
     }
+    faults?.endStep()
     if let loss = record.loss, !loss.isFinite {
       throw RunError(
         .diverged, "the loss of round \(record.round) is not finite; lower optimizer.learning-rate or look at the data")
@@ -96,17 +185,63 @@ public final class FederatedLoop {
     return record
   }
 
-  /// Whether any rank was asked to stop; the same on all.
-  private func isStopRequested() throws -> Bool {
-    var asked: [Int32] = [StopSignal.number == nil ? 0 : 1]
-    if communicator.size > 1 {
-      try asked.withUnsafeMutableBufferPointer { (asked) throws in try communicator.allReduce(asked, .sum) }
+  /// One round; where a budget does not allow it, the state before it is kept.
+  private func roundOrSave() throws -> RoundRecord {
+    do { return try round() } catch let error as FederatedError where error.kind == .refused {
+      if engine.isBetweenRounds, progress.round > 0 { try save() }
+      throw error
     }
-    return asked[0] > 0
   }
 
-  private func evaluate() throws -> RoundEvaluation {
-    let test = prepared.dataset.test
+  /// Whether any rank was asked to stop, and whether rank 0's clock wants a checkpoint; the same on all.
+  private func wishes() throws -> (stop: Bool, clock: Bool) {
+    let isOverdue = communicator.rank == 0 && keeper.isOverdue(prepared.experiment.checkpoint.every)
+    var wishes: [Int32] = [StopSignal.number == nil ? 0 : 1, isOverdue ? 1 : 0]
+    if communicator.size > 1 {
+      try wishes.withUnsafeMutableBufferPointer { (wishes) throws in try communicator.allReduce(wishes, .sum) }
+    }
+    return (wishes[0] > 0, wishes[1] > 0)
+  }
+
+  /// Whether an interval of rounds ends with the present one.
+  private func isDue(_ interval: Quantity?) -> Bool {
+    guard let interval, interval.unit == "round" else { return false }
+    return progress.round % interval.count == 0
+  }
+
+  private func save() throws {
+    try requireSameParameters()
+    try faults?.reach(.checkpoint)
+    let saved = progress.checkpointed(
+      simulatedSeconds: (engine.simulatedSeconds, engine.simulatedSecondsBefore), others: others)
+    if let record = try keeper.save(saved, engine) { observe { $0.saved(record) } }
+  }
+
+  /// Where the digest is due after a round: makes sure that all ranks hold the same, and gives the SHA-256 to whoever follows
+  /// the run.  Collective.
+  private func ledgerDigest(isLast: Bool) throws -> String? {
+    guard let interval = prepared.experiment.federated.digest, isLast || isDue(interval) else { return nil }
+    try requireSameParameters()
+    return observers.isEmpty ? nil : digest()
+  }
+
+  /// Throws on all ranks unless they hold the same broadcast and the same memory of the server; once a round.  Collective.
+  private func requireSameParameters() throws {
+    guard agreedRound != progress.round else { return }
+    let memory = engine.memory.map(\.storage) + engine.server.results
+    try ParameterAgreement.require(
+      engine.broadcast.model, then: memory, step: progress.round, of: "round", communicator)
+    agreedRound = progress.round
+  }
+
+  // MARK: Results
+
+  /// The server's model on the test set, or on another one.  Collective.
+  public func evaluate(on other: (any DataSource)? = nil) throws(RunError) -> RoundEvaluation {
+    do { return try evaluated(other ?? prepared.dataset.test) } catch { throw RunError(error) }
+  }
+
+  private func evaluated(_ test: any DataSource) throws -> RoundEvaluation {
     let result = try engine.evaluate(test, chunk: prepared.experiment.evaluationBatch)
     let isClassification = prepared.task.objective.loss == .crossEntropy
     let evaluation = RoundEvaluation(loss: result.loss, accuracy: isClassification ? result.accuracy : nil)

@@ -43,12 +43,15 @@ public struct RoundReport: Sendable {
   public var rounds: Int
   /// SHA-256 of the parameters after the round, where it is due.
   public var digest: String?
+  /// What became of the round's clients, where a ledger is kept.
+  public var clients: [ClientRecord]?
 
   init(_ record: RoundRecord, _ loop: FederatedLoop, digest: String?) {
     self.record = record
     progress = loop.progress
     rounds = loop.prepared.task.rounds
     self.digest = digest
+    clients = loop.prepared.experiment.federated.ledger ? loop.engine.visits : nil
   }
 }
 

@@ -9,12 +9,10 @@ import Tensors
 /// A set is computed in fixed chunks in its own order and the sums are combined in order of chunks: the same bits as the
 /// evaluation in training, whatever the number of threads.
 public final class Inference {
-  /// The experiment that the weights belong to.
-  public let prepared: PreparedExperiment
+  /// What the weights belong to.
+  public let prepared: TrainableModel
   /// The weights.
   public let store: ParameterStore
-  private let chunk: Int
-  private let threads: Int
 
   /// What a set says of a model.
   public struct Result: Sendable {
@@ -27,18 +25,16 @@ public final class Inference {
   }
 
   /// A model with the weights of a file or checkpoint.  Errors: `checkpoint` where they are another model's.
-  public init(_ prepared: PreparedExperiment, weights path: String) throws(RunError) {
+  public init(_ prepared: TrainableModel, weights path: String) throws(RunError) {
     self.prepared = prepared
-    chunk = prepared.experiment.training.evaluationBatch
-    threads = prepared.experiment.compute.threads
     store = ParameterStore(prepared.model.layout)
-    prepared.model.layout.initialise(store, seed: prepared.experiment.seed)
+    prepared.model.layout.initialise(store, seed: prepared.seed)
     do throws(CheckpointError) { try Weights.load(path, into: store) } catch { throw RunError(error) }
   }
 
   /// Loss and accuracy on a set that has samples as those of the experiment.
   public func evaluate(_ source: any DataSource) throws(RunError) -> Result {
-    let chunks = Sampler.chunks(of: source.count, size: chunk)
+    let chunks = Sampler.chunks(of: source.count, size: prepared.evaluationBatch)
     let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2 * chunks.count)
     sums.initialize(repeating: 0)
     defer { sums.deallocate() }
@@ -58,7 +54,7 @@ public final class Inference {
 
   /// The model's outputs for every sample of a set: `[samples] + output`.
   public func outputs(_ source: any DataSource) throws(RunError) -> [Float] {
-    let chunks = Sampler.chunks(of: source.count, size: chunk)
+    let chunks = Sampler.chunks(of: source.count, size: prepared.evaluationBatch)
     let width = prepared.model.output.shape.count
     var outputs = [Float](repeating: 0, count: source.count * width)
     let failure: RunError? = outputs.withUnsafeMutableBufferPointer { buffer in
@@ -90,7 +86,7 @@ public final class Inference {
     }
     let bytes = plans.values.map(\.poolBytes).max() ?? 0
     let team: WorkerTeam
-    do throws(CommunicationError) { team = try WorkerTeam(count: min(threads, max(1, chunks.count))) } catch {
+    do throws(CommunicationError) { team = try WorkerTeam(count: min(prepared.threads, max(1, chunks.count))) } catch {
       throw RunError(error)
     }
     defer { team.end() }

@@ -12,7 +12,8 @@ import Tensors
 final class CheckpointKeeper {
   private let prepared: PreparedExperiment
   private let communicator: any Communicator
-  private var folder: Folder?
+  private var folder: CheckpointFolder?
+  private var shares: CheckpointShares?
   private var phase = Phase.idle
   private var savedStep: Int?
   private let snapshot = Snapshot()
@@ -20,16 +21,6 @@ final class CheckpointKeeper {
   private(set) var stalledSeconds = 0.0
   /// Told of each checkpoint that has reached the disk.
   var saved: (CheckpointRecord) -> Void = { _ in }
-
-  /// Where checkpoints lie, as the ranks see it.
-  private struct Folder {
-    let checkpoints: Checkpoints
-    /// Names this job's unfinished checkpoints.
-    let token: String
-    /// Ranks that do not see it: rank 0 writes and reads for them.
-    let blind: [Bool]
-    let shares: CheckpointShares
-  }
 
   private enum Phase {
     case idle
@@ -53,43 +44,16 @@ final class CheckpointKeeper {
   func keep(
     in directory: RunDirectory?, _ trainer: any ModelTrainer, _ faults: WriteFaults?
   ) throws(RunError) {
-    do {
-      let mine = directory.map { "\(Files.absolute($0.checkpointsPath))\n\(Checkpoints.newToken())" } ?? ""
-      let lines = String(decoding: try Agreement.exchange(Array(mine.utf8), communicator)[0], as: UTF8.self)
-        .split(separator: "\n").map(String.init)
-      guard lines.count == 2 else { return folder = nil }
-      let checkpoints = Checkpoints(lines[0], keep: prepared.experiment.checkpoint.keep, faults: faults)
-      let mark = "\(lines[0])/\(lines[1]).seen"
-      try Agreement.together(communicator) { () throws(RunError) in
-        guard communicator.rank == 0 else { return }
-        checkpoints.removeLeftovers()
-        do throws(SystemFailure) { try Files.write("", to: mark) } catch { throw RunError(error) }
-      }
-      let blind = try Agreement.exchange([Files.isFile(mark) ? 0 : 1], communicator).map { $0 == [1] }
-      if communicator.rank == 0 { Files.remove(mark) }
-      let shares = try CheckpointShares(trainer.parts, model: trainer.store, communicator)
-      folder = Folder(checkpoints: checkpoints, token: lines[1], blind: blind, shares: shares)
-      try requireDisk()
-      if !blind[communicator.rank] { _ = take(shares.own(trainer.parts), trainer) }
-    } catch { throw RunError(error) }
+    folder = try CheckpointFolder(directory, keep: prepared.experiment.checkpoint.keep, faults, communicator)
+    guard let folder else { return }
+    let shares = try CheckpointShares(trainer.parts, model: trainer.store, communicator)
+    self.shares = shares
+    try folder.requireDisk(bytes: shares.bytes, communicator)
+    if !folder.blind[communicator.rank] { _ = take(shares.own(trainer.parts), trainer) }
   }
 
-  /// Ranks that rank 0 writes for.
-  var blindRanks: [Int] { folder?.blind.indices.filter { folder?.blind[$0] == true } ?? [] }
-
-  private func requireDisk() throws(RunError) {
-    try Agreement.together(communicator) { () throws(RunError) in
-      guard communicator.rank == 0, let folder, let free = folder.checkpoints.freeBytes else { return }
-      // Headers and the manifest are small beside what is counted.
-      let needed = folder.shares.bytes + 1 << 16
-      func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e5).rounded(.up) / 10) MB" }
-      guard needed > free else { return }
-      throw RunError(
-        .refused,
-        "a checkpoint needs \(megabytes(needed)), and the disk of \(folder.checkpoints.directory) has room for "
-          + "\(megabytes(free)); free some space or choose another --run")
-    }
-  }
+  /// What is to be told about the folder.
+  var note: String? { folder?.note }
 
   private func take(
     _ parts: [CheckpointPart], _ trainer: any ModelTrainer
@@ -120,7 +84,7 @@ final class CheckpointKeeper {
   /// Begins a checkpoint, unless this step has one already; waits for the one before.  Parameters that are not finite never
   /// replace good ones.
   func save(_ progress: TrainingProgress, _ trainer: any ModelTrainer, isBest: Bool = false) throws(RunError) {
-    guard let folder, savedStep != progress.step else { return }
+    guard let folder, let shares, savedStep != progress.step else { return }
     guard Reductions.squares(trainer.store.parameters.base, trainer.store.parameters.count).isFinite else {
       throw RunError(
         .diverged, "the parameters after step \(progress.step) are not finite; the checkpoints before are kept")
@@ -128,24 +92,24 @@ final class CheckpointKeeper {
     try settle()
     began = monotonicSeconds()
     defer { stall(since: began) }
-    record = CheckpointRecord(step: progress.step, bytes: folder.shares.bytes, stalledSeconds: 0, seconds: 0)
-    try requireDisk()
+    record = CheckpointRecord(step: progress.step, bytes: shares.bytes, stalledSeconds: 0, seconds: 0)
+    try folder.requireDisk(bytes: shares.bytes, communicator)
     savedStep = progress.step
-    let own = folder.shares.own(trainer.parts)
+    let own = shares.own(trainer.parts)
     let theirs = try PartTransfer.collect(own, blind: folder.blind, communicator)
     let isBlind = folder.blind[communicator.rank]
     let copy = take(isBlind ? [] : own, trainer)
     let head = Checkpoints.Head(
       progress: progress, model: prepared.model.name, seed: Int(prepared.experiment.seed),
       configuration: prepared.resolved)
-    let partial = folder.checkpoints.partial(progress.step, token: folder.token)
+    let partial = folder.partial(progress.step)
     let (rank, checkpoints, snapshot) = (communicator.rank, folder.checkpoints, snapshot)
     func write() throws(CheckpointError) -> CheckpointShare {
       defer { withExtendedLifetime((snapshot, theirs.room)) {} }
       guard !isBlind else { return CheckpointShare.empty }
       try checkpoints.make(partial)
       return try CheckpointShare.write(
-        copy.parts + theirs.parts, model: copy.model, file: rank, of: head, to: partial, checkpoints.faults)
+        copy.parts + theirs.parts, model: copy.model, file: "state-\(rank)", of: head, to: partial, checkpoints.faults)
     }
     guard communicator.size == 1 else {
       phase = .writing(head, isBest: isBest, try BackgroundTask { Result(catching: write) })
@@ -186,7 +150,7 @@ final class CheckpointKeeper {
     case .writing(let head, let isBest, let task):
       phase = .idle
       guard let folder else { return }
-      let partial = folder.checkpoints.partial(head.progress.step, token: folder.token)
+      let partial = folder.partial(head.progress.step)
       var shares: [CheckpointShare] = []
       do throws(RunError) {
         let share = try Agreement.together(communicator) { () throws(RunError) in
@@ -229,40 +193,16 @@ final class CheckpointKeeper {
   /// Restores the newest whole checkpoint into rank 0's model and into what every rank remembers, and tells all ranks how far
   /// it was: nil where there is none.  Also says what was noticed on the way.
   func restore(_ trainer: any ModelTrainer) throws(RunError) -> (progress: TrainingProgress?, notes: [String]) {
-    var notes: [String] = []
-    let found = try Agreement.together(communicator) { () throws(RunError) -> Checkpoint? in
-      guard communicator.rank == 0, let folder else { return nil }
-      let newest = folder.checkpoints.newestValid(setsAside: true)
-      notes = newest.warnings
-      if newest.checkpoint == nil { notes.append("no usable checkpoint: training starts from the beginning") }
-      return newest.checkpoint
-    }
-    guard let progress = try restore(trainer, from: found) else { return (nil, notes) }
-    savedStep = progress.step
-    if let found, let before = try? Node.parse(found.manifest.configuration, file: CheckpointManifest.fileName) {
-      let changed = ConfigurationChanges.mattering(before, prepared.resolved)
-      if !changed.isEmpty {
-        notes.append(
-          "goes on with another \(changed.joined(separator: ", ")) than it began with: a run of this configuration alone "
-            + "comes to another result")
-      }
-    }
-    return (progress, notes)
+    guard let folder else { return (nil, []) }
+    let newest = try folder.newest(prepared.resolved, beginning: "training starts", communicator)
+    let progress = try restore(trainer, from: newest.checkpoint)
+    savedStep = progress?.step
+    return (progress, newest.notes)
   }
 
   /// Restores a checkpoint that rank 0 has opened, wherever it lies; nil everywhere where rank 0 has none.
   func restore(_ trainer: any ModelTrainer, from found: Checkpoint?) throws(RunError) -> TrainingProgress? {
-    let place: String
-    let progress: TrainingProgress
-    do {
-      let mine = try found.map { [UInt8](try JSONEncoder().encode($0.progress)) } ?? []
-      let path = found.map { Array(Files.absolute($0.directory).utf8) } ?? []
-      let root = try Agreement.exchange(mine, communicator)[0]
-      place = String(decoding: try Agreement.exchange(path, communicator)[0], as: UTF8.self)
-      if root.isEmpty { return nil }
-      progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(root))
-    } catch { throw RunError(error) }
-
+    guard let shared = try SharedCheckpoint(found, communicator) else { return nil }
     let parts = trainer.parts
     let shares = try CheckpointShares(parts, model: trainer.store, communicator)
     try Agreement.together(communicator) { () throws(RunError) in
@@ -272,29 +212,7 @@ final class CheckpointKeeper {
         try found.load(into: trainer.store)
       } catch { throw RunError(error) }
     }
-    let isBlind = !Files.isFile("\(place)/\(CheckpointManifest.fileName)")
-    let blind: [Bool]
-    do throws(CommunicationError) {
-      blind = try Agreement.exchange([isBlind ? 1 : 0], communicator).map { $0 == [1] }
-    } catch { throw RunError(error) }
-    try Agreement.together(communicator) { () throws(RunError) in
-      guard !isBlind else { return }
-      do throws(CheckpointError) {
-        let state = try Checkpoint.unverified(place).state()
-        for part in parts {
-          try state.read(part.name, part.range, into: UnsafeMutablePointer(mutating: part.floats))
-        }
-      } catch { throw RunError(error) }
-    }
-    var failure: CheckpointError?
-    var opened: CheckpointState?
-    try PartTransfer.deliver(parts, blind: blind, communicator) { name, range, target in
-      do throws(CheckpointError) {
-        if opened == nil { opened = try found?.state() }
-        try opened?.read(name, range, into: target)
-      } catch { failure = error }
-    }
-    try Agreement.together(communicator) { () throws(RunError) in if let failure { throw RunError(failure) } }
-    return progress
+    try shared.fill(parts)
+    return shared.progress
   }
 }

@@ -16,8 +16,11 @@ enum ConfigurationChanges {
     }
   }
 
+  /// Keys of a federation that only say what is written, and when.
+  private static let observing = ["evaluate", "digest", "ledger", "state-memory"].map { "federated.\($0)" }
+
   private static func matters(_ key: String) -> Bool {
     key != "name" && key != "compute.threads" && key != "training.bucket" && key != "training.overlap"
-      && !key.hasPrefix("checkpoint") && key != "faults"
+      && !key.hasPrefix("checkpoint") && key != "faults" && !observing.contains(key)
   }
 }

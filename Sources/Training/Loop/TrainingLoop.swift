@@ -114,15 +114,7 @@ public final class TrainingLoop {
   /// Makes the faults ready that the configuration demands of this start of the run; without it none happens.  `run` is the
   /// directory of the run, which need not exist.  All ranks call it together, before anything is written there.
   public func armFaults(run: String?) throws(RunError) {
-    guard let faults else { return }
-    do {
-      let number = try Agreement.together(communicator) { () throws(RunError) in
-        communicator.rank == 0 ? try Attempt.number(run: run) : 0
-      }
-      let numbers = try Agreement.exchange(Array("\(number)".utf8), communicator)
-      let attempt = Int(String(decoding: numbers[0], as: UTF8.self)) ?? number
-      try faults.arm(attempt: attempt, shards: schedule.sampler.shards, totalSteps: totalSteps)
-    } catch { throw RunError(error) }
+    try faults?.arm(run: run, shards: schedule.sampler.shards, totalSteps: totalSteps)
   }
 
   /// What is to fail when this rank writes; nil where nothing is.
@@ -133,15 +125,14 @@ public final class TrainingLoop {
   public func keepCheckpoints(in directory: RunDirectory?, resume: Bool) throws(RunError) {
     try keeper.keep(in: directory, trainer, faults?.writes)
     keeper.saved = { [unowned self] record in observe { $0.saved(record) } }
-    if case let blind = keeper.blindRanks, !blind.isEmpty {
-      notes.append(
-        "ranks \(blind.map(String.init).joined(separator: ", ")) do not see the run directory: rank 0 writes their part of "
-          + "checkpoints")
-    }
+    if let note = keeper.note { notes.append(note) }
     guard resume else { return }
     let restored = try keeper.restore(trainer)
     notes += restored.notes
     guard let progress = restored.progress else { return }
+    guard !FederatedProgress.isOne(progress) else {
+      throw RunError(.checkpoint, "the run is one of a federation; go on with its configuration, or name another --run")
+    }
     let shards = schedule.sampler.shards
     if let before = progress.counters["shards"], before != Double(shards) {
       throw RunError(

@@ -50,7 +50,7 @@ public struct EvaluationRecord: Sendable {
 
 /// A checkpoint that has reached the disk.
 public struct CheckpointRecord: Sendable {
-  /// Steps done.
+  /// Steps, or federated rounds, done.
   public var step: Int
   /// Bytes of tensors, of all ranks.
   public var bytes: Int
@@ -58,6 +58,8 @@ public struct CheckpointRecord: Sendable {
   public var stalledSeconds: Double
   /// Seconds from its beginning until it was whole on the disk.
   public var seconds: Double
+  /// Whether rounds are counted.
+  public var isRound = false
 }
 
 /// Follows a run: progress, metrics, logs.  Called on the thread of its rank; only rank 0 has observers.

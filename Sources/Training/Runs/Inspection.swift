@@ -1,3 +1,4 @@
+import Configuration
 import Datasets
 import Tensors
 
@@ -94,8 +95,14 @@ public struct Inspection: Sendable {
     json["parameters_digest"] = .text(manifest.parametersDigest)
     json["format"] = .integer(manifest.format)
     var text = "\(path): checkpoint of \(manifest.model), whole\n".escapingLines
-    text += "step \(progress.step), epoch \(progress.epoch) and \(progress.epochSamples) samples, "
-    text += "\(progress.samples) samples in all, \(TextTable.number(progress.seconds)) s\n"
+    if FederatedProgress.isOne(progress) {
+      let federation = FederatedProgress.restored(progress).progress
+      text += "round \(federation.round), \(federation.updates) updates, \(federation.samples) samples, "
+    } else {
+      text += "step \(progress.step), epoch \(progress.epoch) and \(progress.epochSamples) samples, "
+      text += "\(progress.samples) samples in all, "
+    }
+    text += "\(TextTable.number(progress.seconds)) s\n"
     if let best = progress.bestMetric {
       text += "best metric \(TextTable.number(best))" + (progress.bestStep.map { " at step \($0)" } ?? "") + "\n"
     }
@@ -106,7 +113,11 @@ public struct Inspection: Sendable {
         try SafetensorsFile.open("\(path)/\(file.name)")
       }
       let summaries = try Inspection.summaries(tensors)
-      text += "\n\(file.name): \(file.bytes) bytes, SHA-256 \(file.sha256)\n" + TensorSummary.table(summaries)
+      text += "\n\(file.name): \(file.bytes) bytes, SHA-256 \(file.sha256)\n"
+      // There may be a tensor for each of a million clients.
+      text +=
+        FederatedKeeper.holdsClients(file.name)
+        ? "what \(summaries.count) clients remember, one tensor each\n" : TensorSummary.table(summaries)
       files.append([
         "name": .text(file.name), "bytes": .integer(file.bytes), "sha256": .text(file.sha256),
         "tensors": .list(summaries.map { .object($0.object) }),
@@ -146,7 +157,9 @@ public struct Inspection: Sendable {
     json["receipts"] = .list(receipts.map { .object($0.object) })
     if !receipts.isEmpty { text += "\n" + Receipt.table(receipts) }
 
-    var table = TextTable(["checkpoint", "epoch", "bytes", "parameters digest", "state"], leading: [0, 3, 4])
+    let isFederation = (try? Node.load("\(path)/config.yaml")).map { FederatedExperiment.isOne($0) } ?? false
+    let unit = isFederation ? "round" : "epoch"
+    var table = TextTable(["checkpoint", unit, "bytes", "parameters digest", "state"], leading: [0, 3, 4])
     var list: [JSONValue] = []
     for step in checkpoints.steps {
       var object: JSONObject = ["step": .integer(step)]
@@ -154,12 +167,13 @@ public struct Inspection: Sendable {
       do throws(CheckpointError) {
         let manifest = try Checkpoint.open(checkpoints.path(step)).manifest
         let bytes = manifest.files.reduce(0) { $0 + $1.bytes }
-        object["epoch"] = .integer(manifest.progress.epoch)
+        let units = isFederation ? manifest.progress.step : manifest.progress.epoch
+        object[unit] = .integer(units)
         object["bytes"] = .integer(bytes)
         object["parameters_digest"] = .text(manifest.parametersDigest)
         object["valid"] = true
         table.add([
-          "step-\(step)", "\(manifest.progress.epoch)", "\(bytes)", manifest.parametersDigest,
+          "step-\(step)", "\(units)", "\(bytes)", manifest.parametersDigest,
           (["whole"] + marks).joined(separator: ", "),
         ])
       } catch {

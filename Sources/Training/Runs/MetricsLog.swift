@@ -109,11 +109,14 @@ public final class MetricsLog: Sendable {
   deinit { close(descriptor) }
 
   /// Appends a line.  When the disk refuses, the file keeps whole lines only.
-  public func write(_ metrics: Metrics) throws(RunError) {
+  public func write(_ metrics: Metrics) throws(RunError) { try write(metrics.object) }
+
+  /// Appends a line of any keys, in the same way.
+  public func write(_ object: JSONObject) throws(RunError) {
     let end = lseek(descriptor, 0, SEEK_END)
     do throws(SystemFailure) {
       try faults?.check(path)
-      try Files.write(metrics.object.text + "\n", to: descriptor, path)
+      try Files.write(object.text + "\n", to: descriptor, path)
     } catch {
       _ = ftruncate(descriptor, end)
       throw RunError(error)

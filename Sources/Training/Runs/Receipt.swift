@@ -67,13 +67,15 @@ public struct Receipt: Decodable, Sendable, Hashable {
   public var ranks: Int
   /// Threads of a rank.
   public var threads: Int
-  /// Logical shards.
-  public var shards: Int
+  /// Logical shards; nil for a federation.
+  public var shards: Int?
+  /// Clients of a federation.
+  public var clients: Int?
   /// Names of the hosts, in the order of ranks.
   public var hosts: [String]
   /// How ranks are connected.
   public var transport: String
-  /// Steps made before.
+  /// Steps, or rounds of a federation, made before.
   public var firstStep: Int
   /// SHA-256 of the resolved configuration: of `config.yaml`.
   public var configuration: String
@@ -84,8 +86,8 @@ public struct Receipt: Decodable, Sendable, Hashable {
 
   /// A start that happens now; `attempt` is nil where no launcher counts.
   public init(
-    attempt: Int? = nil, verb: String, ranks: Int, threads: Int, shards: Int, hosts: [String], transport: String,
-    firstStep: Int, configuration: String, data: String, program: ProgramIdentity
+    attempt: Int? = nil, verb: String, ranks: Int, threads: Int, shards: Int?, clients: Int? = nil, hosts: [String],
+    transport: String, firstStep: Int, configuration: String, data: String, program: ProgramIdentity
   ) {
     time = Moment.now.text
     self.attempt = attempt ?? 0
@@ -93,6 +95,7 @@ public struct Receipt: Decodable, Sendable, Hashable {
     self.ranks = ranks
     self.threads = threads
     self.shards = shards
+    self.clients = clients
     self.hosts = hosts
     self.transport = transport
     self.firstStep = firstStep
@@ -105,7 +108,7 @@ public struct Receipt: Decodable, Sendable, Hashable {
   public static let fileName = "receipt.jsonl"
 
   private enum CodingKeys: String, CodingKey {
-    case time, attempt, verb, ranks, threads, shards, hosts, transport, configuration, data
+    case time, attempt, verb, ranks, threads, shards, clients, hosts, transport, configuration, data
     case firstStep = "first_step"
   }
 
@@ -117,7 +120,8 @@ public struct Receipt: Decodable, Sendable, Hashable {
     verb = try keys.decode(String.self, forKey: .verb)
     ranks = try keys.decode(Int.self, forKey: .ranks)
     threads = try keys.decode(Int.self, forKey: .threads)
-    shards = try keys.decode(Int.self, forKey: .shards)
+    shards = try keys.decodeIfPresent(Int.self, forKey: .shards)
+    clients = try keys.decodeIfPresent(Int.self, forKey: .clients)
     hosts = try keys.decode([String].self, forKey: .hosts)
     transport = try keys.decode(String.self, forKey: .transport)
     firstStep = try keys.decode(Int.self, forKey: .firstStep)
@@ -130,10 +134,15 @@ public struct Receipt: Decodable, Sendable, Hashable {
   public var object: JSONObject {
     var object: JSONObject = [
       "time": .text(time), "attempt": .integer(attempt), "verb": .text(verb), "ranks": .integer(ranks),
-      "threads": .integer(threads), "shards": .integer(shards), "hosts": .list(hosts.map { .text($0) }),
-      "transport": .text(transport), "first_step": .integer(firstStep), "configuration": .text(configuration),
-      "data": .text(data),
+      "threads": .integer(threads),
     ]
+    object["shards"] = shards.map { .integer($0) }
+    object["clients"] = clients.map { .integer($0) }
+    let others: JSONObject = [
+      "hosts": .list(hosts.map { .text($0) }), "transport": .text(transport), "first_step": .integer(firstStep),
+      "configuration": .text(configuration), "data": .text(data),
+    ]
+    object.merge(others)
     object.merge(program.object)
     return object
   }

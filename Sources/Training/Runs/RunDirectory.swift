@@ -84,6 +84,11 @@ extension RunDirectory {
     try MetricsLog("\(path)/metrics.jsonl", resumingAfter: counter, faults)
   }
 
+  /// Opens `clients.jsonl`, the ledger of a federation's clients, in the same way.
+  public func clients(resumingAfter counter: MetricsLog.Counter? = nil) throws(RunError) -> MetricsLog {
+    try MetricsLog("\(path)/clients.jsonl", resumingAfter: counter, faults)
+  }
+
   /// Marks the run as finished: the object is what `--resume` prints from then on.
   public func finish(_ result: JSONObject) throws(RunError) {
     try write(result.text + "\n", to: "result.json")

@@ -4,9 +4,10 @@ import Tensors
 /// Whether ranks still hold the same model: bad memory or a broken link changes one silently.
 public enum ParameterAgreement {
   /// Throws on every rank alike unless all hold the same parameters, states and further blocks, bit for bit; names those that
-  /// differ from the majority, or all where there is none.  Collective.  Cost: one pass over memory and eight bytes a rank.
+  /// differ from the majority, or all where there is none; `unit` is what is counted.  Collective.  Cost: one pass over memory and eight bytes a rank.
   public static func require(
-    _ store: ParameterStore, then blocks: [Storage] = [], step: Int, _ communicator: any Communicator
+    _ store: ParameterStore, then blocks: [Storage] = [], step: Int, of unit: String = "step",
+    _ communicator: any Communicator
   ) throws(RunError) {
     if communicator.size == 1 { return }
     let own = Fingerprint.of([store.parameters, store.states] + blocks)
@@ -17,7 +18,7 @@ public enum ParameterAgreement {
     if let message = disagreement(all) {
       throw RunError(
         .desynchronised,
-        "after step \(step) \(message); test the machine's memory and network, then continue from the checkpoint before "
+        "after \(unit) \(step) \(message); test the machine's memory and network, then continue from the checkpoint before "
           + "with --resume")
     }
   }

@@ -1,7 +1,9 @@
 import Communication
 import Configuration
 import Datasets
+import Federated
 import Foundation
+import Tensors
 
 /// Re-runs a stretch of a run from a checkpoint, or from the beginning, and compares digests with those that the run
 /// recorded.  It only reads, takes no lock, and may be used while the run goes on.
@@ -41,65 +43,129 @@ public struct Verification {
   /// step; without a step the last one recorded.
   ///
   /// Errors: `configuration` for a path that is no run, `refused` for a run that recorded nothing yet, `usage` for a step
-  /// beyond all digests.
+  /// beyond all digests.  Of a federation the steps are rounds.
   public init(_ path: String, step: Int? = nil) throws(RunError) {
     run = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     guard Files.isFolder(run) else { throw RunError(.configuration, "\(run): no such folder; name a run") }
     guard Files.isFile("\(run)/config.yaml") else {
       throw RunError(.configuration, "\(run) holds no run: config.yaml is missing; name a run's folder")
     }
+    let configuration: Node
+    do { configuration = try Node.load("\(run)/config.yaml") } catch { throw RunError(error) }
+    self.configuration = configuration
+    let isFederation = FederatedExperiment.isOne(configuration)
     let ledger = DigestLedger(of: run)
     self.ledger = ledger
     guard let last = ledger.entries.keys.max() else {
       throw RunError(
         .refused,
-        "\(run) has recorded no digest yet, so there is nothing to confirm; training.digest says how often it does")
+        "\(run) has recorded no digest yet, so there is nothing to confirm; "
+          + (isFederation ? "federated" : "training") + ".digest says how often it does")
     }
     let wanted = step ?? last
     guard let target = ledger.entries.keys.filter({ $0 >= wanted }).min() else {
       throw RunError(
-        .usage, "--step is \(wanted), but \(run) has recorded no digest after step \(last); name that or an earlier one"
-      )
+        .usage,
+        "--step is \(wanted), but \(run) has recorded no digest after \(isFederation ? "round" : "step") \(last); name that "
+          + "or an earlier one")
     }
     self.target = target
     latestStart = wanted - 1
     receipts = Receipt.all(of: run)
-    do { configuration = try Node.load("\(run)/config.yaml") } catch { throw RunError(error) }
   }
+
+  /// Whether the run is one of a federation, whose steps are rounds.
+  public var isFederation: Bool { FederatedExperiment.isOne(configuration) }
 
   /// Re-runs the stretch in this process; `note` hears what should be known about the result.
   ///
-  /// `threads`: how many compute, by default as many as a rank of the run had; `program`: what this process is.  Errors are
-  /// those of a training.
+  /// `threads`: how many compute, by default as many as a rank of the run had; `program`: what this process is, computing so.
+  /// Errors are those of a training.
   public func execute(
     threads: Int? = nil, observers: [any TrainingObserver] = [],
-    program: (PreparedExperiment) throws(RunError) -> ProgramIdentity, note: (String) -> Void
+    program: (Compute) throws(RunError) -> ProgramIdentity, note: (String) -> Void
   ) throws(RunError) -> Outcome {
+    if isFederation { return try executeFederation(threads, observers, program, note) }
     let prepared = try prepare(threads: threads)
     let loop = try TrainingLoop(prepared, InProcessCommunicator.alone(), observers: observers)
-    guard target <= loop.totalSteps else {
+    try requireSense(loop.totalSteps, "steps")
+    let checkpoint = try restore(note) { (checkpoint) throws(RunError) in try loop.resume(from: checkpoint) }
+    let start = loop.progress.step
+    differences(loop.dataDigest(), try program(prepared.compute), from: start).forEach(note)
+    var comparison = Comparison(self, from: start, checkpoint)
+    let begin = loop.progress.seconds
+    try loop.replay(to: target, at: comparison.places) { step, digest in
+      comparison.confirm(step, digest, seconds: loop.progress.seconds - begin)
+    }
+    return try comparison.result()
+  }
+
+  private func executeFederation(
+    _ threads: Int?, _ observers: [any TrainingObserver], _ program: (Compute) throws(RunError) -> ProgramIdentity,
+    _ note: (String) -> Void
+  ) throws(RunError) -> Outcome {
+    let prepared: PreparedFederation
+    do {
+      var node = configuration
+      if let threads { node = try node.setting("compute.threads", to: "\(threads)", source: "--threads") }
+      prepared = try PreparedFederation(try FederatedExperiment(node))
+    } catch { throw RunError(error) }
+    let loop = try FederatedLoop(prepared, InProcessCommunicator.alone())
+    loop.observers = observers
+    try requireSense(prepared.task.rounds, "rounds")
+    let checkpoint = try restore(note) { (checkpoint) throws(RunError) in try loop.resume(from: checkpoint) }
+    let start = loop.progress.round
+    differences(loop.dataDigest(), try program(prepared.task.compute), from: start).forEach(note)
+    var comparison = Comparison(self, from: start, checkpoint)
+    let begin = loop.progress.seconds
+    try loop.replay(to: target, at: comparison.places) { round, digest in
+      comparison.confirm(round, digest, seconds: loop.progress.seconds - begin)
+    }
+    return try comparison.result()
+  }
+
+  private func requireSense(_ total: Int, _ units: String) throws(RunError) {
+    guard target <= total else {
       throw RunError(
         .configuration,
-        "\(run)/config.yaml ends after \(loop.totalSteps) steps, and the run recorded a digest after step \(target): it is "
-          + "not the configuration of that step")
+        "\(run)/config.yaml ends after \(total) \(units), and the run recorded a digest after \(units.dropLast()) \(target): "
+          + "it is not the configuration of that \(units.dropLast())")
     }
-    let checkpoint = try restore(loop, note)
-    let start = loop.progress.step
-    differences(loop, try program(prepared), from: start).forEach(note)
+  }
 
-    let begin = loop.progress.seconds
-    var outcome: Outcome?
-    let steps = ledger.entries.filter { (start...target).contains($0.key) }
-    try loop.replay(to: target, at: Set(steps.keys)) { step, digest in
-      guard let expected = steps[step] else { return true }
+  /// Digests of a re-run against those that were recorded.
+  private struct Comparison {
+    private let verification: Verification
+    private let start: Int
+    private let checkpoint: String?
+    private let recorded: [Int: DigestLedger.Entry]
+    private var outcome: Outcome?
+
+    init(_ verification: Verification, from start: Int, _ checkpoint: String?) {
+      self.verification = verification
+      self.start = start
+      self.checkpoint = checkpoint
+      recorded = verification.ledger.entries.filter { (start...verification.target).contains($0.key) }
+    }
+
+    /// Where there is something to compare.
+    var places: Set<Int> { Set(recorded.keys) }
+
+    /// Compares a digest; false where it is another one.
+    mutating func confirm(_ place: Int, _ digest: String, seconds: Double) -> Bool {
+      guard let expected = recorded[place] else { return true }
       let new = Outcome(
-        start: start, checkpoint: checkpoint, step: step, expected: expected, found: digest,
-        compared: (outcome?.compared ?? 0) + 1, seconds: loop.progress.seconds - begin)
+        start: start, checkpoint: checkpoint, step: place, expected: expected, found: digest,
+        compared: (outcome?.compared ?? 0) + 1, seconds: seconds)
       outcome = new
       return new.isConfirmed
     }
-    guard let outcome else { throw RunError(.internalError, "the re-run of \(run) did not come to step \(target)") }
-    return outcome
+
+    func result() throws(RunError) -> Outcome {
+      if let outcome { return outcome }
+      throw RunError(
+        .internalError, "the re-run of \(verification.run) did not come to its target, \(verification.target)")
+    }
   }
 
   /// The experiment as the run's ranks had it, whose shards this process computes alone.
@@ -128,7 +194,9 @@ public struct Verification {
   }
 
   /// Restores the newest whole checkpoint that the stretch may begin from, and says which; nil for the beginning.
-  private func restore(_ loop: TrainingLoop, _ note: (String) -> Void) throws(RunError) -> String? {
+  private func restore(
+    _ note: (String) -> Void, _ resume: (Checkpoint) throws(RunError) -> Void
+  ) throws(RunError) -> String? {
     for step in checkpoints.steps.reversed() where step <= latestStart {
       let path = checkpoints.path(step)
       let checkpoint: Checkpoint
@@ -137,23 +205,24 @@ public struct Verification {
         if Files.isFolder(path) { note("\(error.description); it is passed over") }
         continue
       }
-      do throws(RunError) { try loop.resume(from: checkpoint) } catch {
+      do throws(RunError) { try resume(checkpoint) } catch {
         if Files.isFolder(path) { throw error }
         continue
       }
       return path
     }
-    note("no checkpoint is kept from before step \(latestStart + 1): the run is made again from its beginning")
+    note(
+      "no checkpoint is kept from before \(isFederation ? "round" : "step") \(latestStart + 1): the run is made again from its beginning"
+    )
     return nil
   }
 
   /// What is not as it was when the run computed the stretch, a line each.
-  private func differences(_ loop: TrainingLoop, _ program: ProgramIdentity, from start: Int) -> [String] {
+  private func differences(_ data: String, _ program: ProgramIdentity, from start: Int) -> [String] {
     if receipts.isEmpty {
       return ["the run has no receipt: whether binary, data and instructions are the same is not known"]
     }
     let configuration = Files.text(of: "\(run)/config.yaml").map(Digest.text)
-    let data = loop.dataDigest()
     var found: [String] = []
     for receipt in Receipt.covering(start, target, of: receipts) {
       let other = receipt.program

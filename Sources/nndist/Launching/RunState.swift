@@ -60,14 +60,16 @@ struct RunState {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
   }
 
-  /// The `step` of the last whole line of `metrics.jsonl` that has one.
+  /// The `step`, or `round`, of the last whole line of `metrics.jsonl` that has one.
   private static func lastStep(of path: String) -> Int? {
     guard let file = FileHandle(forReadingAtPath: path), let end = try? file.seekToEnd() else { return nil }
     try? file.seek(toOffset: end > 1 << 16 ? end - 1 << 16 : 0)
     let text = String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
     // Behind the last line end lies what is still being written.
     for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().reversed() {
-      if case .object(let object)? = JSONValue(parsing: String(line)), case .integer(let step)? = object["step"] {
+      if case .object(let object)? = JSONValue(parsing: String(line)),
+        case .integer(let step)? = object["step"] ?? object["round"]
+      {
         return step
       }
     }

@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import Federated
 import Foundation
 import Layers
 import Reporting
@@ -17,6 +18,9 @@ enum Check: Verb {
     says on how many ranks. The gradient of each parameter tensor is compared with finite differences of the loss on a small \
     batch of the training data, with dropout and batch normalisation as in training. Nothing is written.
 
+    Of a federation there are also its clients, what travels in a round, and what clients remember; operations are those of a \
+    client's batch.
+
     The exit code is 0, or 1 where a gradient differs by more than \(Int(GradientCheck.tolerance * 100)) percent.
 
     Examples:
@@ -31,21 +35,23 @@ enum Check: Verb {
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     let count = try arguments.integer(samples, in: 1...4096) ?? 8
     let isJSON = arguments.has(.json)
-    let prepared = try PreparedExperiment(try ConfigurationLoading.load(arguments.positional[0], arguments))
     let number = try arguments.integer(ranks, in: 1...4096) ?? 1
-    let estimate = try StepEstimate(prepared, ranks: number)
-    let memory = try MemoryEstimate.all(prepared, ranks: number)
+    let subject = try Subject(try ConfigurationLoading.node(arguments.positional[0], arguments), ranks: number)
     if !isJSON {
-      describe(prepared, estimate)
-      describe(memory)
+      describe(subject.model, subject.estimate)
+      if let federation = subject.federation { describe(federation) }
+      describe(subject.memory)
     }
-    let findings = arguments.has(skip) ? nil : try gradients(prepared, count, arguments)
+    let isSkipped = arguments.has(skip) || subject.hasOwnLoss
+    let findings = isSkipped ? nil : try gradients(subject.model, count, arguments)
     let worst = findings?.max { $0.error < $1.error }
     let isRight = worst.map { $0.error <= GradientCheck.tolerance } ?? true
     if isJSON {
-      Output.line(object(prepared, estimate, memory, findings).text)
+      Output.line(object(subject, findings).text)
     } else if let worst, let findings {
-      report(findings, worst, min(count, prepared.dataset.training.count))
+      report(findings, worst, min(count, subject.model.dataset.training.count))
+    } else if subject.hasOwnLoss {
+      Output.result("gradients", "not compared: the federation's strategy has a loss of its own")
     }
     if !isRight, let worst {
       throw RunError(
@@ -56,8 +62,37 @@ enum Check: Verb {
     return .done
   }
 
+  /// What is checked: a training, or a federation.
+  private struct Subject {
+    let model: TrainableModel
+    let estimate: StepEstimate
+    /// Of each rank.
+    let memory: [MemoryEstimate]
+    var federation: FederationEstimate?
+    /// Whether the model's outputs are not what the loss needs.
+    var hasOwnLoss = false
+
+    init(_ node: Node, ranks: Int) throws(RunError) {
+      do {
+        if FederatedExperiment.isOne(node) {
+          let prepared = try PreparedFederation(try FederatedExperiment(node))
+          model = prepared.trainable
+          estimate = StepEstimate(model, samples: prepared.task.largestBatch)
+          memory = Array(repeating: try MemoryEstimate(prepared, ranks: ranks), count: ranks)
+          federation = try FederationEstimate(prepared)
+          hasOwnLoss = prepared.experiment.federated.strategy.makesEmbeddings
+        } else {
+          let prepared = try PreparedExperiment(try Experiment(node))
+          model = prepared.trainable
+          estimate = try StepEstimate(prepared, ranks: ranks)
+          memory = try MemoryEstimate.all(prepared, ranks: ranks)
+        }
+      } catch { throw RunError(error) }
+    }
+  }
+
   private static func gradients(
-    _ prepared: PreparedExperiment, _ count: Int, _ arguments: Arguments
+    _ prepared: TrainableModel, _ count: Int, _ arguments: Arguments
   ) throws(RunError) -> [GradientCheck.Finding] {
     let check = try GradientCheck(prepared, samples: count)
     let total = prepared.model.layout.parameters.count
@@ -73,11 +108,10 @@ enum Check: Verb {
 
   // MARK: - For people
 
-  private static func describe(_ prepared: PreparedExperiment, _ estimate: StepEstimate) {
-    let experiment = prepared.experiment
+  private static func describe(_ prepared: TrainableModel, _ estimate: StepEstimate) {
     let data = prepared.dataset
     let validation = data.validation.map { ", \(Numerals.grouped($0.count)) for validation" } ?? ""
-    Output.result("name", Terminal.bold(experiment.name))
+    Output.result("name", Terminal.bold(prepared.name))
     Output.result(
       "data",
       "\(data.origin): \(Numerals.grouped(data.training.count)) to train on, \(Numerals.grouped(data.test.count)) to test "
@@ -97,6 +131,35 @@ enum Check: Verb {
     Output.text(Terminal.headed(table.text))
     Output.line("")
     Output.line(Terminal.dim("operations: floating-point operations of one sample, forward and backward"))
+    Output.line("")
+  }
+
+  /// Who takes part, what travels, and what is remembered.
+  private static func describe(_ federation: FederationEstimate) {
+    func traffic(_ count: Int) -> String {
+      "\(Numerals.bytes(count * federation.uploadBytes)) up, \(Numerals.bytes(count * federation.downloadBytes)) down"
+    }
+    Output.result(
+      "federation",
+      "\(federation.strategy): \(Numerals.plural(federation.clients, "client", grouped: true)), "
+        + "\(Numerals.grouped(federation.cohort)) a round, \(Numerals.plural(federation.rounds, "round", grouped: true))"
+    )
+    let samples = federation.samples
+    let range =
+      samples.count == 1
+      ? Numerals.grouped(samples.lowerBound)
+      : "\(Numerals.grouped(samples.lowerBound)) to \(Numerals.grouped(samples.upperBound))"
+    let empty = federation.emptyClients
+    Output.result(
+      "clients", "\(range) samples each" + (empty > 0 ? ", \(Numerals.grouped(empty)) of them without any" : ""))
+    Output.result("traffic", "\(traffic(1)) for a client; \(traffic(federation.cohort)) a round")
+    let bytes = federation.stateBytes
+    Output.result(
+      "remembered",
+      bytes == 0
+        ? "nothing by clients"
+        : "\(Numerals.bytes(bytes)) by a client, \(Numerals.bytes(federation.clients * bytes)) by all once they were "
+          + "visited; up to \(Numerals.bytes(federation.stateMemory)) a rank in memory, the rest in a file")
     Output.line("")
   }
 
@@ -132,10 +195,8 @@ enum Check: Verb {
 
   // MARK: - For programs
 
-  private static func object(
-    _ prepared: PreparedExperiment, _ estimate: StepEstimate, _ memory: [MemoryEstimate],
-    _ findings: [GradientCheck.Finding]?
-  ) -> JSONObject {
+  private static func object(_ subject: Subject, _ findings: [GradientCheck.Finding]?) -> JSONObject {
+    let (prepared, estimate, memory) = (subject.model, subject.estimate, subject.memory)
     let layers = estimate.layers.map { layer -> JSONValue in
       [
         "name": .text(layer.name), "kind": .text(layer.kind),
@@ -144,7 +205,7 @@ enum Check: Verb {
       ]
     }
     var object: JSONObject = [
-      "verb": .text(name), "name": .text(prepared.experiment.name), "model": .text(prepared.model.name),
+      "verb": .text(name), "name": .text(prepared.name), "model": .text(prepared.model.name),
       "data": .text(prepared.dataset.name), "training_samples": .integer(prepared.dataset.training.count),
       "test_samples": .integer(prepared.dataset.test.count),
       "parameters": .integer(prepared.model.layout.parameterCount), "layers": .list(layers),
@@ -152,6 +213,7 @@ enum Check: Verb {
       "ranks": .integer(memory.count), "memory_bytes": .object(object(memory[0])),
       "memory_bytes_of_all_ranks": .object(object(memory.reduce(MemoryEstimate(), +))),
     ]
+    if let federation = subject.federation { object.merge(federation.object) }
     guard let findings, let worst = findings.max(by: { $0.error < $1.error }) else { return object }
     object["gradients"] = .list(
       findings.map {

@@ -1,3 +1,4 @@
+import Configuration
 import Datasets
 import Foundation
 import Reporting
@@ -24,19 +25,17 @@ enum Evaluate: Verb {
     let model = try TrainedModel(arguments.positional[0], arguments)
     let data = arguments.value(TrainedModel.data)
     let configuration = if let data { try model.configuration(data: data) } else { model.configuration }
-    let inference = try model.inference(configuration, hasOtherData: data != nil)
-    let dataset = inference.prepared.dataset
-    let start = Clock.seconds
-    let result = try inference.evaluate(dataset.test)
-    let seconds = Clock.seconds - start
-    let digest = Digest.parameters(inference.store)
+    let result = try Evaluate.measure(model, configuration, hasOtherData: data != nil)
+    let weights = model.origin.checkpoint?.directory ?? model.origin.file
     if arguments.has(.json) {
-      let object: JSONObject = [
+      var object: JSONObject = [
         "verb": .text(name), "loss": .number(result.loss), "accuracy": result.accuracy.map { .number($0) } ?? .null,
-        "samples": .integer(result.samples), "seconds": .number(seconds), "data": .text(dataset.name),
-        "parameters": .integer(inference.store.layout.parameterCount), "parameters_digest": .text(digest),
-        "checkpoint": .text(model.origin.checkpoint?.directory ?? model.origin.file),
+        "samples": .integer(result.dataset.test.count), "seconds": .number(result.seconds),
+        "data": .text(result.dataset.name), "parameters": .integer(result.parameters),
+        "parameters_digest": .text(result.digest),
       ]
+      object["round"] = result.round.map { .integer($0) }
+      object["checkpoint"] = .text(weights)
       Output.line(object.text)
       return .done
     }
@@ -46,11 +45,48 @@ enum Evaluate: Verb {
     lines.append(
       (
         "test set",
-        "\(Numerals.grouped(result.samples)) samples of \(dataset.origin)" + String(format: ", %.1f s", seconds)
+        "\(Numerals.grouped(result.dataset.test.count)) samples of \(result.dataset.origin)"
+          + String(format: ", %.1f s", result.seconds)
       ))
-    lines.append(("weights", model.origin.checkpoint?.directory ?? model.origin.file))
-    lines.append(("digest", digest))
+    lines.append(("weights", weights))
+    if let round = result.round { lines.append(("round", Numerals.grouped(round))) }
+    lines.append(("digest", result.digest))
     for (term, text) in lines { Output.result(term, text) }
     return .done
+  }
+
+  private struct Measurement {
+    var loss: Double
+    var accuracy: Double?
+    var dataset: Dataset
+    var parameters: Int
+    var digest: String
+    var seconds: Double
+    /// Rounds of the federation that trained it.
+    var round: Int?
+  }
+
+  /// A federation is evaluated by what its clients are sent, which may be more than the model.
+  private static func measure(
+    _ model: TrainedModel, _ configuration: Node, hasOtherData: Bool
+  ) throws(RunError) -> Measurement {
+    let start: Double
+    if model.isFederation {
+      let loop = try model.federation(configuration, hasOtherData: hasOtherData)
+      start = Clock.seconds
+      let result = try loop.evaluate()
+      return Measurement(
+        loss: result.loss, accuracy: result.accuracy, dataset: loop.prepared.dataset,
+        parameters: loop.start.parameters, digest: loop.digest(), seconds: Clock.seconds - start,
+        round: loop.progress.round > 0 ? loop.progress.round : nil)
+    }
+    let inference = try model.inference(configuration, hasOtherData: hasOtherData)
+    let dataset = inference.prepared.dataset
+    start = Clock.seconds
+    let result = try inference.evaluate(dataset.test)
+    return Measurement(
+      loss: result.loss, accuracy: result.accuracy, dataset: dataset,
+      parameters: inference.store.layout.parameterCount, digest: Digest.parameters(inference.store),
+      seconds: Clock.seconds - start)
   }
 }

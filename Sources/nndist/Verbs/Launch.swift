@@ -119,12 +119,22 @@ enum Launch: Verb {
     guard words.value(.run) != nil || !words.has(.resume) else {
       throw RunError(.usage, "--resume needs --run DIR to say which run goes on")
     }
-    let experiment = try ConfigurationLoading.load(words.positional[0], words)
-    if restarts > 0, experiment.checkpoint.every == nil {
+    let node = try ConfigurationLoading.node(words.positional[0], words)
+    let (name, every): (String, Quantity?)
+    do {
+      if FederatedExperiment.isOne(node) {
+        let experiment = try FederatedExperiment(node)
+        (name, every) = (experiment.name, experiment.checkpoint.every)
+      } else {
+        let experiment = try Experiment(node)
+        (name, every) = (experiment.name, experiment.checkpoint.every)
+      }
+    } catch { throw RunError(error) }
+    if restarts > 0, every == nil {
       Output.errorText("nndist launch: checkpoint.every is never: when a rank is lost, all work is done again\n")
     }
     if let path = words.value(.run) { return (path, []) }
-    let path = try RunDirectory.reserve(name: experiment.name)
+    let path = try RunDirectory.reserve(name: name)
     return (path, ["--run", path])
   }
 

@@ -15,7 +15,8 @@ enum Predict: Verb {
     image model are pixels and are scaled as in training; other numbers are taken as they are. A run that was trained on a \
     CSV file reads another one as data.test-path does: the same columns, scaled as in training.
 
-    Without --classes FILE holds Float32 logits [n, classes], with it the Int64 number of each sample's class.
+    Without --classes FILE holds Float32 logits [n, classes], with it the Int64 number of each sample's class; of a model that \
+    makes embeddings (federated.strategy: prototypes), those.
 
     Examples:
       nndist predict runs/fashion --data fashion-mnist -o logits.npy
@@ -43,6 +44,10 @@ enum Predict: Verb {
     if wantsClasses, prepared.dataset.classes == nil {
       throw RunError(.usage, "--classes: the model predicts values and has no classes; leave it out")
     }
+    if wantsClasses, model.makesEmbeddings {
+      throw RunError(
+        .usage, "--classes: the model of \(model.path) makes embeddings, which say no class; leave it out")
+    }
     let outputs = try inference.outputs(source)
     let shape = prepared.model.output.shape.batched(source.count)
     let written: Shape
@@ -66,7 +71,7 @@ enum Predict: Verb {
       ]
       Output.line(object.text)
     } else {
-      let what = wantsClasses ? "classes" : "logits"
+      let what = wantsClasses ? "classes" : model.makesEmbeddings ? "embeddings" : "logits"
       Output.line("\(what) of \(Numerals.grouped(source.count)) samples written to \(file), \(written)")
     }
     return .done

@@ -11,7 +11,8 @@ enum Verify: Verb {
   static let details = """
     From the newest whole checkpoint before the last digest that RUN recorded, or from the beginning where none is kept, up \
     to that digest, in one process, whatever number of ranks trained. With --step K: from the newest checkpoint before step K \
-    up to the first digest at or after it. Every digest on the way is compared. RUN is only read, and may be going on.
+    up to the first digest at or after it. Every digest on the way is compared. RUN is only read, and may be going on. The \
+    steps of a federation are its rounds.
 
     What is not as the run's receipt says (configuration, data, program, instructions) is noted. The exit code is 0 where all \
     digests are confirmed, and 7 where one is not.
@@ -35,7 +36,7 @@ enum Verify: Verb {
     var notes: [String] = []
     let outcome = try verification.execute(
       threads: try arguments.integer(threads, in: 1...1024), observers: arguments.has(.quiet) ? [] : [ProgressBar()],
-      program: { (prepared) throws(RunError) in try .current(of: prepared, isMPI: false) },
+      program: { (compute) throws(RunError) in try .current(of: compute, isMPI: false) },
       note: { text in
         notes.append(text)
         Output.note("note: \(text)")
@@ -48,11 +49,14 @@ enum Verify: Verb {
     guard outcome.isConfirmed else {
       throw RunError(
         .desynchronised,
-        "step \(outcome.step) of \(verification.run) is not confirmed: \(outcome.expected.source) says "
+        "\(unit(verification)) \(outcome.step) of \(verification.run) is not confirmed: \(outcome.expected.source) says "
           + "\(outcome.expected.digest), and \(origin(outcome)) it came to \(outcome.found)")
     }
     return .done
   }
+
+  /// What the run counts.
+  private static func unit(_ verification: Verification) -> String { verification.isFederation ? "round" : "step" }
 
   private static func origin(_ outcome: Verification.Outcome) -> String {
     outcome.checkpoint.map { "from \($0)" } ?? "from the beginning"
@@ -62,7 +66,7 @@ enum Verify: Verb {
     let steps = outcome.step - outcome.start
     Output.result(
       "made again",
-      "steps \(Numerals.grouped(outcome.start + 1)) to \(Numerals.grouped(outcome.step)) (\(Numerals.grouped(steps))) "
+      "\(unit(verification))s \(Numerals.grouped(outcome.start + 1)) to \(Numerals.grouped(outcome.step)) (\(Numerals.grouped(steps))) "
         + "\(origin(outcome))" + String(format: ", %.1f s", outcome.seconds))
     Output.result("expected", "\(outcome.expected.digest) (\(outcome.expected.source))")
     Output.result("found", outcome.found)

@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Datasets
 import Federated
 import Tensors
 import Training

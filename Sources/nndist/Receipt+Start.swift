@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Federated
 import MPICommunication
 import Tensors
 import Training
@@ -9,17 +10,40 @@ extension TrainingRun {
   func receipt(
     _ loop: TrainingLoop, _ communicator: any Communicator, _ team: RankTeam
   ) throws(RunError) -> Receipt {
-    let isMPI = !(communicator is InProcessCommunicator)
-    return Receipt(
+    try Receipt(
+      verb, communicator, team, threads: experiment.compute.threads, shards: loop.start.shards,
+      firstStep: loop.progress.step, loop.prepared.resolved, data: loop.dataDigest(), loop.prepared.compute)
+  }
+}
+
+extension FederatedRun {
+  /// What this start consists of; rank 0's.
+  func receipt(
+    _ loop: FederatedLoop, _ communicator: any Communicator, _ team: RankTeam
+  ) throws(RunError) -> Receipt {
+    let start = loop.start
+    return try Receipt(
+      verb, communicator, team, threads: start.threads, clients: start.clients, firstStep: start.firstRound,
+      loop.prepared.resolved, data: loop.dataDigest(), loop.prepared.task.compute)
+  }
+}
+
+extension Receipt {
+  /// A start of this program that happens now.
+  fileprivate init(
+    _ verb: String, _ communicator: any Communicator, _ team: RankTeam, threads: Int, shards: Int? = nil,
+    clients: Int? = nil, firstStep: Int, _ configuration: Node, data: String, _ compute: Compute
+  ) throws(RunError) {
+    self.init(
       attempt: Environment.value("NNDIST_ATTEMPT").flatMap { Int($0) }, verb: verb, ranks: communicator.size,
-      threads: experiment.compute.threads, shards: loop.start.shards, hosts: team.hosts,
-      transport: transport(communicator), firstStep: loop.progress.step,
-      configuration: Digest.text(loop.prepared.resolved.yaml()), data: loop.dataDigest(),
-      program: try .current(of: loop.prepared, isMPI: isMPI))
+      threads: threads, shards: shards, clients: clients, hosts: team.hosts,
+      transport: Receipt.transport(communicator), firstStep: firstStep,
+      configuration: Digest.text(configuration.yaml()), data: data,
+      program: try .current(of: compute, isMPI: !(communicator is InProcessCommunicator)))
   }
 
   /// How ranks are connected, as NNDIST_TRANSPORT names it.
-  private func transport(_ communicator: any Communicator) -> String {
+  private static func transport(_ communicator: any Communicator) -> String {
     if communicator.size == 1 { return "none" }
     return switch communicator {
     case is InProcessCommunicator: "threads"
