@@ -93,7 +93,7 @@ public struct FederatedOptions: Sendable {
     }
     let megabytes = try options.integer(
       "state-memory", default: 1024, in: 1...1 << 24, unit: "MiB",
-      "memory for what clients remember; what goes beyond lies in a file")
+      "memory for what clients remember; what goes beyond lies in a file of TMPDIR")
     stateMemory = megabytes << 20
     evaluate = try options.integer(
       "evaluate", default: 1, in: 1...1_000_000_000, unit: "rounds", "rounds between evaluations of the model")

@@ -123,6 +123,7 @@ struct HelpTopic: Sendable {
     let others: [(term: String, text: String)] = [
       ("NO_COLOR", "anything: no colours on a terminal"),
       ("HOME", "downloads are kept in ~/.cache/nndist"),
+      ("TMPDIR", "the folder for what federated clients remember and federated.state-memory does not hold (/tmp)"),
     ]
     return """
       \(Terminal.bold("Variables"))

@@ -79,7 +79,7 @@ public final class FederatedEngine {
     states =
       plan.memoryCount == 0
       ? nil
-      : ClientStates(floats: plan.memoryCount, memoryLimit: setting.stateMemory, spillDirectory: setting.spillDirectory)
+      : ClientStates(floats: plan.memoryCount, memoryLimit: setting.stateMemory, spillDirectory: setting.spillFolder)
     together = plan.uploads.map { _ in nil }
     failures = .allocate(capacity: threads)
     failures.initialize(repeating: nil)

@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import Glibc
 import Tensors
 
 /// Who takes part in rounds, what their devices are like, and what is done to updates beside what the strategy does.
@@ -22,8 +23,14 @@ public struct FederatedSetting: Sendable {
   public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
   public var stateMemory = 1 << 30
-  /// Where that file lies; nil for the system's temporary directory.
+  /// Where that file lies; nil for the system's temporary directory, which the variable TMPDIR names.
   public var spillDirectory: String?
+
+  /// The folder of that file.
+  var spillFolder: String {
+    let temporary = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+    return spillDirectory ?? (temporary.isEmpty ? "/tmp" : temporary)
+  }
 
   /// Clients of a round that are slow.
   public struct Stragglers: Sendable, Hashable {
