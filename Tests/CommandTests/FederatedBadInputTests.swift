@@ -8,9 +8,9 @@ struct FederatedBadInputTests {
     .init("federated.strategi=fedavg", says: ["`strategi`", "`strategy`"]),
     .init("federated.strategy={name: fedprox, mu: -1}", says: ["federated.strategy.mu", "-1"]),
     .init("federated.strategy={name: fedprox, nu: 1}", says: ["`nu`", "`mu`"]),
-    .init("federated.rounds=0", says: ["federated.rounds", "0", "at least 1"]),
+    .init("federated.rounds=0", says: ["federated.rounds is 0", "from 1"]),
     .init("federated.rounds=null", says: ["federated.rounds"]),
-    .init("federated.clients=0", says: ["federated.clients", "0", "at least 1"]),
+    .init("federated.clients=0", says: ["federated.clients is 0", "from 1"]),
     .init("federated.clients=null", says: ["federated.clients"]),
     .init("federated.cohort=0", says: ["federated.cohort", "0"]),
     .init("federated.cohort=10", says: ["federated.cohort is 10", "9 clients", "lower it"]),
@@ -30,7 +30,8 @@ struct FederatedBadInputTests {
     .init("federated.partition={name: dirichlet, alpha: -0.5}", says: ["alpha", "-0.5"]),
     .init("federated.partition=dirichelt", says: ["dirichelt", "`dirichlet`"]),
     .init(
-      "federated.partition={name: dirichlet, alpha: 0.5, minimum: 40}", says: ["federated.partition", "40", "100"]),
+      "federated.partition={name: dirichlet, alpha: 0.5, minimum: 30}",
+      says: ["federated.partition", "30 samples", "draws", "fewest"]),
     .init("federated.partition=iid", "federated.clients=100000", says: ["100000", "clients", "samples", "resample"]),
     .init("federated.partition=natural", "federated.clients=null", says: ["natural", "digits"]),
     .init("strategy=allreduce", says: ["strategy has no meaning beside federated", "federated.strategy"]),
@@ -142,8 +143,8 @@ struct FederatedBadInputTests {
     try tool.run(federation + ["--set", "model={name: mlp, widths: [16]}"]).expectFailure(
       5, "no checkpoint of a federation")
     try tool.run(
-      "train", "digits.yaml", "--run", "run", "--resume", "--quiet", "--set", "model={name: mlp, widths: [12]}",
-      "--set",
+      "train", "digits.yaml", "--run", "run", "--resume", "--quiet", "--set",
+      "model={name: mlp, widths: [12], dropout: 0.2}", "--set",
       "optimizer={name: sgd, learning-rate: 0.1}"
     ).expectFailure(5, "one of a federation")
     try tool.run("simulate", "federation.yaml", "--run", "run", "--resume", "--quiet", "--set", "model.widths=[13]")
