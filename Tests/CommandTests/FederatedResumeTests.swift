@@ -148,4 +148,31 @@ struct FederatedResumeTests {
     more.expectSuccess()
     #expect(more.errors.contains("goes on with another federated.rounds than it began with"), "\(more.errors)")
   }
+
+  @Test("a privacy budget that is used up is exit 9, keeps a checkpoint, and a larger one goes on")
+  func budget() throws {
+    let tool = try FederatedTrial.folder()
+    func run(_ name: String, _ privacy: String, _ more: String...) throws -> CommandResult {
+      try tool.run(
+        [
+          "simulate", "federation.yaml", "--run", name, "--json", "--quiet", "--set", "checkpoint.every=never", "--set",
+          "federated.privacy={noise: 2, clip: 1, delta: 1e-3\(privacy)}",
+        ] + more)
+    }
+    let whole = try run("whole", "")
+    whole.expectSuccess()
+    #expect(whole.json["epsilon"] as? Double ?? 0 > 0)
+    let spent = try tool.text("whole/metrics.jsonl").split(separator: "\n").compactMap { line -> Double? in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      return object?["round"] as? Int == 2 ? object?["epsilon"] as? Double : nil
+    }
+    let budget = 1.0001 * (try #require(spent.first))
+    try run("run", ", budget: \(budget)").expectFailure(9, "privacy budget", "2 rounds")
+    #expect(tool.exists("run/checkpoints/step-2") && !tool.exists("run/result.json"))
+    #expect(try tool.run("evaluate", "run", "--json").json["round"] as? Int == 2)
+    try run("run", ", budget: \(budget)", "--resume", "--ranks", "2").expectFailure(9, "privacy budget")
+    let resumed = try run("run", ", budget: 1e6", "--resume", "--ranks", "2")
+    resumed.expectSuccess()
+    #expect(resumed.digest == whole.digest && resumed.json["epsilon"] as? Double == whole.json["epsilon"] as? Double)
+  }
 }

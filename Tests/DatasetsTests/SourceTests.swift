@@ -125,6 +125,8 @@ struct DeformationTests {
       seen.insert(result)
     }
     #expect(seen.count == 10)
+    let both = AugmentedSource(deformed, seed: 6, crop: 1, flip: true, padding: .constant(source.black))
+    #expect(floats(both.unaugmented, 1) == floats(source, 1))
   }
 }
 

@@ -1,3 +1,4 @@
+import Federated
 import Testing
 
 /// The methods that average, of which no two are the same.
@@ -142,7 +143,8 @@ struct AveragingOptionTests {
     ("{name: signsgd, of: loss}", "of"), ("{name: signsgd, eta: -1}", "eta"), ("{name: fedsgd, mu: 1}", "mu"),
   ])
   func values(strategy: String, key: String) throws {
-    #expect(try refusal(AveragingTrial(strategy: strategy, federated: "partition: natural")).contains(key))
+    let message = try refusal(AveragingTrial(strategy: strategy, federated: AveragingTrial.natural))
+    #expect(message.contains("strategy.\(key) ") || message.contains("unknown key `\(key)`"), "\(message)")
   }
 
   @Test(
@@ -155,7 +157,7 @@ struct AveragingOptionTests {
 
   @Test("One gradient is not several passes.", arguments: ["fedsgd", "signsgd"], ["epochs: 2", "steps: 5"])
   func passes(strategy: String, key: String) throws {
-    let trial = AveragingTrial(strategy: strategy, federated: "partition: natural, \(key)")
+    let trial = AveragingTrial(strategy: strategy, federated: "\(AveragingTrial.natural), \(key)")
     #expect(try refusal(trial).contains("federated.epochs"))
   }
 

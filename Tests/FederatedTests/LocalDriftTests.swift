@@ -18,7 +18,7 @@ struct LocalDriftTests {
     let rounds = 6
     let outcome = try AveragingTrial(
       strategy: "scaffold",
-      federated: "partition: natural, batch: all, epochs: 3, cohort: 2, weighting: \(weighting)", rounds: rounds,
+      federated: "\(AveragingTrial.natural), batch: all, epochs: 3, cohort: 2, weighting: \(weighting)", rounds: rounds,
       optimizer: "{name: sgd, learning-rate: 0.05}")()
     let sampler = CohortSampler(.fixed(2), clients: 4, seed: 1)
     let cohorts = (0..<rounds).map { round in
@@ -48,7 +48,7 @@ struct LocalDriftTests {
     _ options: String, momentum: Double = 0
   ) throws -> (AveragingTrial.Outcome, AveragingReference) {
     let outcome = try AveragingTrial(
-      strategy: "{name: fednova, \(options)}", federated: "partition: natural, batch: 1, epochs: 2",
+      strategy: "{name: fednova, \(options)}", federated: "\(AveragingTrial.natural), batch: 1, epochs: 2",
       optimizer: "{name: sgd, learning-rate: 0.03, momentum: \(momentum)}",
       data: LinearRegression.dataset(LinearRegression.monotonous))()
     let reference = AveragingReference(

@@ -94,8 +94,7 @@ struct PersonalStrategyTests {
   func whatIsShared(_ strategy: String, _ layers: [String]) throws {
     let federation = try Self.federation(strategy)
     let own = isOwn(layers, federation.task.layout)
-    let initial = federation.store()
-    let before = Array(initial.parameters.scalars) + Array(initial.states.scalars)
+    let before = federation.initial
     let outcome = try federation.run()
     for (place, isOwn) in own.enumerated() where isOwn { #expect(outcome.model[place] == before[place]) }
     #expect(zip(own, zip(outcome.model, before)).contains { !$0 && $1.0 != $1.1 })
@@ -114,7 +113,7 @@ struct PersonalStrategyTests {
     let outcome = try federation.run()
     let average = try Self.federation("fedavg", cohort: 1, rounds: 1).run()
     let kept = try #require(outcome.states.first?.value)
-    expectClose(kept, zip(own, average.model).filter(\.0).map(\.1), 1e-6)
+    expectClose(kept, zip(own, average.model).filter { $0.0 }.map { $0.1 }, 1e-6)
     for (isOwn, pair) in zip(own, zip(outcome.model, average.model)) where !isOwn { #expect(pair.0 == pair.1) }
   }
 

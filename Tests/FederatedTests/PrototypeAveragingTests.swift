@@ -8,7 +8,7 @@ import Testing
 import Training
 
 /// Rounds of prototype averaging with the digits that are part of the program.
-struct PrototypeTrial {
+struct PrototypeTrial: Sendable {
   var strategy = "prototypes"
   var clients = "clients: 5"
   var rounds = 1
@@ -17,7 +17,7 @@ struct PrototypeTrial {
   var model = "{name: prototype-encoder, channels: 8, blocks: 2}"
   var data = "digits"
 
-  struct Outcome: Equatable {
+  struct Outcome: Equatable, Sendable {
     /// Parameters and states of the encoder.
     var encoder: [Float]
     /// The server's sums and counts.
@@ -112,7 +112,9 @@ struct PrototypeAveragingTests {
     let embeddings = Embedder(task.model, of: task.training).embedAll(store)
     let pooled = PrototypeMemory(classes: 10, width: embeddings.width)
     for sample in (0..<task.training.count).reversed() {
-      #expect(pooled.add(embeddings[sample], to: try #require(task.training.label(sample))))
+      let label = try #require(task.training.label(sample))
+      let isAdded = pooled.add(embeddings[sample], to: label)
+      #expect(isAdded)
     }
     #expect(outcome.words == Array(pooled.words))
     #expect(outcome.records.last?.others["classes"] == 10)
@@ -125,7 +127,8 @@ struct PrototypeAveragingTests {
     let right = (0..<test.count).filter { Int(found[$0]) == test.label($0) }.count
     #expect(outcome.after[1] == Double(right) / Double(test.count))
     #expect(outcome.after[1] > 0.3)
-    #expect(outcome.before == [log(10.0), 0] || abs(outcome.before[0] - log(10.0)) < 1e-12 && outcome.before[1] == 0)
+    #expect(abs(outcome.before[0] - log(10.0)) < 1e-12)
+    #expect(outcome.before[1] == 0)
   }
 
   @Test("A client pays for its classes, and brings nothing twice")
@@ -162,7 +165,6 @@ struct PrototypeAveragingTests {
     "What cannot be is refused in a line",
     arguments: [
       ("{name: prototypes, encoder: {data: digits, ways: 11}}", "only 10 of 10 classes have as many"),
-      ("{name: prototypes, encoder: {data: {name: digits, path: /nowhere}, ways: 5}}", "path"),
       ("{name: prototypes, encoder: {ways: 5}}", "data is missing"),
       ("{name: prototypes, missions: {classes: 0}}", "missions.classes"),
     ])

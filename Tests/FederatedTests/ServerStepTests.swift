@@ -1,3 +1,4 @@
+import Federated
 import Testing
 
 @Suite("What servers make of mean changes, against the papers' equations in Float64")
@@ -32,17 +33,28 @@ struct ServerStepTests {
   @Test("A gradient is over all samples, however many are computed at once.", arguments: ["all", "1", "3", "8"])
   func wholeGradients(batch: String) throws {
     let outcome = try AveragingTrial(
-      strategy: "fedsgd", federated: "partition: natural, batch: \(batch)",
+      strategy: "fedsgd", federated: "\(AveragingTrial.natural), batch: \(batch)",
       optimizer: "{name: sgd, learning-rate: 0.1, momentum: 0.9}")()
     expect(outcome, reference.fedSGD(outcome.models[0], momentum: 0.9))
     #expect(outcome.memory.keys.contains("server/momentum"))
     #expect(outcome.records.map(\.steps) == [4, 4])
   }
 
+  @Test("Clipping is of a client's whole gradient.")
+  func clipping() throws {
+    let outcome = try AveragingTrial(
+      strategy: "fedsgd", federated: "\(AveragingTrial.natural), batch: 1", rounds: 1, training: "{clip: 0.001}")()
+    let squares = zip(outcome.models[0], outcome.models[1]).map { ($1 - $0) * ($1 - $0) }
+    let norm = squares.reduce(0, +).squareRoot()
+    // A mean of four gradients of that norm in different directions, times the learning rate.
+    #expect(norm > 0.00002 && norm <= 0.000101)
+  }
+
   @Test("Adam at the server of FedSGD moves every scalar by the learning rate at first.")
   func optimizerOfTheServer() throws {
     let outcome = try AveragingTrial(
-      strategy: "fedsgd", federated: "partition: natural", rounds: 1, optimizer: "{name: adam, learning-rate: 0.01}")()
+      strategy: "fedsgd", federated: AveragingTrial.natural, rounds: 1,
+      optimizer: "{name: adam, learning-rate: 0.01}")()
     for (before, after) in zip(outcome.models[0], outcome.models[1]) {
       #expect(abs(abs(Double(after) - Double(before)) - 0.01) < 1e-6)
     }
@@ -56,7 +68,7 @@ struct SignVoteTests {
     let isOfChange = kind == "change"
     let outcome = try AveragingTrial(
       strategy: "{name: signsgd, of: \(kind), eta: 0.25}",
-      federated: "partition: natural, batch: all, epochs: \(isOfChange ? 3 : 1)", rounds: 4)()
+      federated: "\(AveragingTrial.natural), batch: all, epochs: \(isOfChange ? 3 : 1)", rounds: 4)()
     var reference = AveragingReference()
     reference.cohorts = Array(repeating: [0, 1, 2, 3], count: 4)
     expect(outcome, reference.signSGD(outcome.models[0], eta: 0.25, ofChange: isOfChange))
@@ -67,7 +79,7 @@ struct SignVoteTests {
 
   @Test("A vote is a bit.")
   func bytes() throws {
-    let outcome = try AveragingTrial(strategy: "signsgd", federated: "partition: natural")()
+    let outcome = try AveragingTrial(strategy: "signsgd", federated: AveragingTrial.natural)()
     #expect(outcome.records.map(\.bytesUp) == [4, 4])
   }
 
@@ -76,7 +88,7 @@ struct SignVoteTests {
     // The first feature is 0 for everyone.
     let clients = LinearRegression.clients.map { samples in samples.map { [0] + $0.dropFirst() } }
     let outcome = try AveragingTrial(
-      strategy: "{name: signsgd, eta: 1}", federated: "partition: natural", rounds: 400,
+      strategy: "{name: signsgd, eta: 1}", federated: AveragingTrial.natural, rounds: 400,
       data: LinearRegression.dataset(clients))()
     let moves = zip(outcome.models, outcome.models.dropFirst()).map { $1[0] - $0[0] }
     let (ups, downs) = (moves.count { $0 > 0.5 }, moves.count { $0 < -0.5 })

@@ -148,8 +148,8 @@ public final class AugmentedSource: DataSource {
   /// Who made each sample, where that is known.
   public var groups: SampleGroups? { whole.groups }
 
-  /// The other source.
-  public var unaugmented: any DataSource { whole }
+  /// The other source, or what that one changes.
+  public var unaugmented: any DataSource { whole.unaugmented }
 
   /// Feeds shapes and content to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {

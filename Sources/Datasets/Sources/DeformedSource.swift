@@ -83,6 +83,8 @@ public final class DeformedSource: DataSource {
   public func label(_ sample: Int) -> Int? { whole.label(sample) }
   /// Who made each sample, where that is known.
   public var groups: SampleGroups? { whole.groups }
+  /// The other source, or what that one changes.
+  public var unaugmented: any DataSource { whole.unaugmented }
 
   /// Feeds what decides the deformation, and the whole, to a checksum.
   public func fingerprint(_ checksum: inout Checksum) {

@@ -150,7 +150,8 @@ public final class FederatedEngine {
     if let failure { throw failure }
     // Which rank it was, and why, is for those to say who can tell each other.
     if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
-    let record = try conclude()
+    var record = try conclude()
+    record.others.merge(server.metrics) { _, new in new }
     isBetweenRounds = true
     return record
   }
@@ -226,7 +227,6 @@ public final class FederatedEngine {
     }
     for stage in stages.outcome { try stage.apply(outcome, whole: whole, &record, all) }
     try server.combine(outcome)
-    record.others.merge(server.metrics) { _, new in new }
     return record
   }
 

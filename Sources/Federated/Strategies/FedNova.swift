@@ -8,9 +8,9 @@ import Tensors
 ///     d_k = (w_k − w) / a_k        w ← w + (Σ p_k a_k)(Σ p_k d_k)
 ///
 /// a_k is how much the gradients of the visit's τ steps count together in w − w_k, divided by the learning rate: τ for plain
-/// gradient descent, with momentum r its unrolled sums, and a ← (1 − ηµ) a + c for each step's c with a proximal term.
+/// gradient descent, with momentum r its unrolled sums, and a ← (1 − ημ) a + c for each step's c with a proximal term.
 ///
-/// The proximal term µ (w_k − w) goes around the momentum, as in the authors' code; with µ > 0 that also takes Σ p_k τ_k for
+/// The proximal term μ (w_k − w) goes around the momentum, as in the authors' code; with μ > 0 that also takes Σ p_k τ_k for
 /// Σ p_k a_k, and so does this.  Weight decay is left out of a_k.  `server-momentum` is the code's momentum of steps, 0 unless
 /// it is given.  With as many steps for all clients of plain gradient descent it is ``FedAvg``, but for rounding.
 /// Upload: 4 bytes a scalar and 4.  Download: the model.
@@ -22,9 +22,9 @@ public struct FedNova: FederatedStrategy {
   private let mu: Double
   private let momentum: Double
 
-  /// Reads µ and the server's momentum.
+  /// Reads μ and the server's momentum.
   public init(options: inout Options) throws(ConfigurationError) {
-    mu = try options.number("mu", default: 0, in: .nonNegative, "weight of a proximal term, µ")
+    mu = try options.number("mu", default: 0, in: .nonNegative, "weight of a proximal term, μ")
     momentum = try options.number(
       "server-momentum", default: 0, in: .fractionBelowOne, "momentum of the server's steps")
   }
@@ -58,7 +58,7 @@ public struct FedNova: FederatedStrategy {
 struct NormalisedSteps {
   let momentum: Double
   let nesterov: Bool
-  /// ηµ.
+  /// ημ.
   let pull: Double
 
   /// a after τ steps.
@@ -99,7 +99,7 @@ private final class NormalisedClient: ClientHalf {
   }
 }
 
-/// w ← w − ηµ (w − anchor), then the optimizer's step by the gradients that were taken before.
+/// w ← w − ημ (w − anchor), then the optimizer's step by the gradients that were taken before.
 private struct PulledUpdate: LocalUpdate {
   var inner: OptimizerUpdate<NoCorrection>
   let mu: Double

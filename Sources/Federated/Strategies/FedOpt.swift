@@ -11,8 +11,8 @@ import Tensors
 ///     v ← β₂ v + (1 − β₂) Δ²                fedadam
 ///     w ← w + η m / (√v + τ)
 ///
-/// As in the paper there is no correction for the start, which Flower's FedAdam has.  Deviation: v starts at 0, as the
-/// published experiments have it, where the algorithm asks for at least τ².
+/// As in the paper there is no correction for the start, which Flower's FedAdam has.  Deviation: v starts at 0, where the
+/// algorithm asks for at least τ².
 /// Upload and download: the model, 4 bytes a scalar.
 protocol AdaptiveStrategy: FederatedStrategy {
   var step: AdaptiveNumbers { get }

@@ -32,6 +32,8 @@ public struct PrototypeAveraging: FederatedStrategy {
     encoder = try options.section(
       "encoder", "how the server trains the encoder before the first round; without it it takes model.weights"
     ) { (options) throws(ConfigurationError) in hasEncoder ? try EncoderOptions(&options) : nil }
+    // What is not there stays so where the resolved configuration is read again.
+    if !hasEncoder { options.resolve("encoder", as: .null) }
     let hasMissions = options.has("missions") || options.isDocumenting
     missions = try options.section(
       "missions", "what a client brings in a round; without it, all of its samples in its first"
@@ -42,6 +44,7 @@ public struct PrototypeAveraging: FederatedStrategy {
         shots: try options.integer(
           "shots", default: 30, in: 1...1 << 20, unit: "samples", "samples of each of them at most"))
     }
+    if !hasMissions { options.resolve("missions", as: .null) }
   }
 
   /// Sums and counts for all classes up, prototypes and counts down; each client remembers how often it has been there.
@@ -80,7 +83,7 @@ private final class ReconnaissanceClient: ClientHalf {
   init(_ task: FederatedTask, _ missions: Missions?) {
     self.task = task
     self.missions = missions
-    embedder = Embedder(task.model, of: task.training, task.compute)
+    embedder = Embedder(task.model, of: task.training.unaugmented, task.compute)
   }
 
   func update(_ visit: ClientVisit) {

@@ -4,8 +4,8 @@ extension FederatedProgress {
     static let round = "round"
     static let updates = "updates"
     static let rejected = "rejected"
-    static let skipped = "skipped_rounds"
     static let lost = "lost"
+    static let skipped = "skipped_rounds"
     static let steps = "local_steps"
     static let bytesUp = "bytes_up"
     static let bytesDown = "bytes_down"
@@ -26,8 +26,8 @@ extension FederatedProgress {
     progress.seconds = seconds
     progress.counters = [
       Name.round: Double(round), Name.updates: Double(updates), Name.rejected: Double(rejected),
-      Name.skipped: Double(skipped), Name.lost: Double(lost), Name.steps: Double(steps),
-      Name.bytesUp: Double(bytesUp), Name.bytesDown: Double(bytesDown), Name.simulatedSeconds: simulatedSeconds.now,
+      Name.lost: Double(lost), Name.skipped: Double(skipped), Name.steps: Double(steps), Name.bytesUp: Double(bytesUp),
+      Name.bytesDown: Double(bytesDown), Name.simulatedSeconds: simulatedSeconds.now,
       Name.simulatedSecondsBefore: simulatedSeconds.before,
     ]
     for (name, value) in others where value.isFinite { progress.counters[Name.others + name] = value }
@@ -46,8 +46,8 @@ extension FederatedProgress {
     progress.seconds = saved.seconds
     progress.updates = count(Name.updates)
     progress.rejected = count(Name.rejected)
-    progress.skipped = count(Name.skipped)
     progress.lost = count(Name.lost)
+    progress.skipped = count(Name.skipped)
     progress.steps = count(Name.steps)
     progress.bytesUp = count(Name.bytesUp)
     progress.bytesDown = count(Name.bytesDown)

@@ -38,16 +38,17 @@ struct FederatedTrial: Sendable, CustomTestStringConvertible {
 
   /// What a strategy needs beside that, where it needs anything.
   private static let changes: [String: [String]] = [
-    "fedsgd": ["federated.epochs=1"],
+    "fedsgd": ["federated.epochs=1"], "signsgd": ["federated.epochs=1"],
     "hidenseek": ["model.bias=false", "model.dropout=0", "optimizer={name: sgd, learning-rate: 0.3}"],
     "fedmask": ["model.bias=false", "model.dropout=0", "optimizer={name: adam, learning-rate: 0.1}"],
     "lotteryfl": ["model.bias=false", "model.dropout=0", "federated.strategy.density=0.3"],
     "fedbn": ["model={layers: [flatten, {linear: 12}, batch-norm, relu, {linear: 10}]}"],
-    "krum": ["federated.cohort=7"],
-    "multi-krum": ["federated.cohort=7"],
-    "bulyan": ["federated.cohort=9"],
-    "trimmed-mean": ["federated.cohort=7"],
+    "prototypes": ["model={name: prototype-encoder, channels: 8, blocks: 2}", "federated.epochs=1"],
+    "krum": robust, "multi-krum": robust, "bulyan": robust, "trimmed-mean": ["federated.cohort=9"],
   ]
+
+  /// Rules that count on an attacker, with as many clients as they need.
+  private static let robust = ["federated.strategy.attackers=1", "federated.cohort=9"]
 
   /// The round of the checkpoint in the middle.
   static let middle = 2

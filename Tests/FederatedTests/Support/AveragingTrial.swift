@@ -10,15 +10,18 @@ struct AveragingTrial: Sendable {
   /// The value of `federated.strategy`.
   var strategy: String
   /// More keys of `federated:`.
-  var federated = "partition: natural, batch: all, epochs: 3"
+  var federated = "\(natural), batch: all, epochs: 3"
   var rounds = 2
   var optimizer = "{name: sgd, learning-rate: 0.1}"
   var model = "{name: mlp, widths: []}"
-  var clip: Double?
+  var training = "{label-smoothing: 0}"
   var threads = 1
   var ranks = 1
   /// Nil for the digits that are part of the program.
   var data: Dataset? = LinearRegression.dataset
+
+  /// The groups of the data as clients.
+  static let natural = "partition: {name: natural, minimum: 1}"
 
   /// What the rounds came to.
   struct Outcome: Sendable {
@@ -51,7 +54,7 @@ struct AveragingTrial: Sendable {
       data: digits
       federated: {strategy: \(strategy), rounds: \(rounds), \(federated)}
       optimizer: \(optimizer)
-      training: {clip: \(clip.map(String.init) ?? "null")}
+      training: \(training)
       """
     let experiment = try FederatedExperiment(try Node.parse(text, file: "trial.yaml"))
     let prepared = try PreparedFederation(experiment, dataset: data)

@@ -11,7 +11,7 @@ struct MaskTrial: Sendable {
   /// More keys of `federated:`.
   var federated = "clients: 12, cohort: 5, batch: 20, partition: {name: shards, shards-per-client: 2}"
   var model = "{name: mlp, widths: [16], bias: false}"
-  var optimizer = "{name: sgd, learning-rate: 0.3}"
+  var optimizer = "{name: sgd, learning-rate: 4}"
   var training = "{}"
   var rounds = 3
   /// Rounds that are passed over at the start.

@@ -53,6 +53,12 @@ struct SmallFederation: Sendable {
     var accuracy = 0.0
   }
 
+  /// The initial parameters, then states.
+  var initial: [Float] {
+    let store = store()
+    return withExtendedLifetime(store) { Array(store.parameters.scalars) + Array(store.states.scalars) }
+  }
+
   /// Initial weights.
   func store() -> ParameterStore {
     let store = ParameterStore(task.layout)
