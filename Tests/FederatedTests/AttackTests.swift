@@ -51,6 +51,14 @@ struct AttackTests {
     #expect(try trial().bits == honest.bits)
   }
 
+  @Test("Judging attackers leaves their labels to nobody else")
+  func judged() throws {
+    var trial = GuardedTrial("attack: {name: label-flip, share: 0.5}, evaluation: {samples: own-labels}")
+    let unjudged = try trial()
+    trial.judges = true
+    #expect(try trial().bits == unjudged.bits)
+  }
+
   @Test("Noise of attackers has the deviation that it is given, in the mean divided by the clients")
   func noise() throws {
     let honest = try GuardedTrial("strategy: fedavg")()

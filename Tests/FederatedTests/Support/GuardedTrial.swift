@@ -15,6 +15,8 @@ struct GuardedTrial: Sendable {
   var model = "{name: mlp, widths: []}"
   var threads = 1
   var ranks = 1
+  /// Whether clients are judged by their own models after each round, where the keys ask for it.
+  var judges = false
   /// Rounds before the first, and the weights that it starts from.
   var firstRound = 0
   var weights: [Float]?
@@ -90,6 +92,7 @@ struct GuardedTrial: Sendable {
       for round in firstRound..<firstRound + rounds {
         outcome.records.append(try engine.round(round))
         outcome.models.append(Array(engine.broadcast.model.parameters.scalars))
+        if judges, let test = prepared.clientTest { _ = try engine.evaluate(test, chunk: 64, round: round) }
       }
     } catch let error as FederatedError { outcome.error = error }
     outcome.accuracy = try engine.evaluate(prepared.dataset.test, chunk: 100).accuracy
