@@ -73,7 +73,7 @@ enum ResultText {
         "updates",
         "\(Numerals.grouped(updates)), \(Numerals.grouped(Int(rate.rounded())))/s"
           + part(count("rejected"), "rejected") + part(count("lost"), "lost")
-          + part(count("skipped_rounds"), "rounds with too few")
+          + (count("skipped_rounds") > 0 ? "; \(Numerals.plural(count("skipped_rounds"), "round")) skipped" : "")
       ),
       (
         "traffic",

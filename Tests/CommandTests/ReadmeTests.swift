@@ -1,4 +1,5 @@
 import Datasets
+import Federated
 import Foundation
 import Strategies
 import Testing
@@ -89,6 +90,25 @@ struct ReadmeTests {
       block + "\ndata: digits\ntraining: {steps: 5, batch: 32, shards: 2}\noptimizer: {name: adam}\n", to: "layers.yaml"
     )
     try tool.run("train", "layers.yaml", "--quiet").expectSuccess()
+  }
+
+  @Test("the federation gives one digest on threads and on MPI ranks, and another by another strategy")
+  func federation() throws {
+    try tool.write(try #require(blocks("yaml").first { $0.contains("federated:") }), to: "federation.yaml")
+    let lines = try #require(blocks("sh").first { $0.contains("simulate federation.yaml") }).split(separator: "\n")
+    #expect(lines.count == 3)
+    let digests = try lines.map { line in
+      let result = try shell(String(line))
+      result.expectSuccess()
+      return try #require(result.outputLines.first { $0.hasPrefix("digest") })
+    }
+    #expect(digests[0] == digests[1] && digests[1] != digests[2])
+  }
+
+  @Test("the table of federated strategies names every one")
+  func federatedStrategies() throws {
+    let table = try #require(text.components(separatedBy: "| `federated.strategy` | what").dropFirst().first)
+    for name in FederatedCatalog.all.map({ $0.name }) { #expect(table.contains("`\(name)`"), "\(name)") }
   }
 
   @Test("the table of partitions names every one")

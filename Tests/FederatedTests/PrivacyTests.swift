@@ -114,7 +114,9 @@ struct PrivacyTests {
     "A budget that does not pay for one round is refused before the first",
     arguments: ["budget: 0, noise: 1, clip: 1", "budget: 0.01, noise: 1, clip: 1", "budget: 1000, noise: 0"])
   func empty(_ keys: String) throws {
-    let refusal = try GuardedTrial("strategy: fedavg, privacy: {\(keys)}").refusal()
+    var trial = GuardedTrial("strategy: fedavg, privacy: {\(keys)}")
+    trial.threads = 2
+    let refusal = try trial.refusal()
     #expect(refusal?.kind == .refused && refusal?.message.contains("does not pay for one round") == true)
   }
 

@@ -60,11 +60,12 @@ public final class FederatedEngine {
     self.plan = plan
     broadcast = Broadcast(model, plan.blocks)
     server = strategy.makeServer(task, plan, broadcast)
-    let team = try WorkerTeam(count: threads)
-    self.team = team
-    let programs = strategy.programs(task)
     let stages = try RoundStages(setting, task, plan, broadcast)
     self.stages = stages
+    queue = try VisitQueue(threads: threads, keepsClients: plan.memoryCount > 0, communicator)
+    // Nothing may fail once the threads are there, which only an engine ends.
+    team = try WorkerTeam(count: threads)
+    let programs = strategy.programs(task)
     let sent = stages.known?.broadcast ?? broadcast
     workers = (0..<threads).map { _ in
       ClientWorker(
@@ -75,7 +76,6 @@ public final class FederatedEngine {
     outcome.votes = workers[0].votes
     outcome.integers = workers[0].integers
     cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? plan.usualWeighting)
-    queue = try VisitQueue(threads: threads, keepsClients: plan.memoryCount > 0, communicator)
     states =
       plan.memoryCount == 0
       ? nil
