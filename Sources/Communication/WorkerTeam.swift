@@ -44,7 +44,8 @@ public final class WorkerTeam: @unchecked Sendable {
         }, context.toOpaque())
       guard code == 0 else {
         context.release()
-        throw CommunicationError(.library(Int(code)), "cannot start thread \(member): \(String(cString: strerror(code)))")
+        let reason = String(cString: strerror(code))
+        throw CommunicationError(.library(Int(code)), "cannot start thread \(member): \(reason)")
       }
       threads.append(thread)
     }

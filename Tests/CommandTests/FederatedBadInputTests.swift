@@ -33,7 +33,7 @@ struct FederatedBadInputTests {
       "federated.partition={name: dirichlet, alpha: 0.5, minimum: 30}",
       says: ["federated.partition", "30 samples", "draws", "fewest"]),
     .init("federated.partition=iid", "federated.clients=100000", says: ["100000", "clients", "samples", "resample"]),
-    .init("federated.partition=natural", "federated.clients=null", says: ["natural", "digits"]),
+    .init("federated.partition=natural", "federated.clients=null", says: ["natural", "mnist-writers"]),
     .init("strategy=allreduce", says: ["strategy has no meaning beside federated", "federated.strategy"]),
     .init("training.epochs=3", says: ["`epochs`", "training"]),
     .init("checkpoint.every=2 epochs", says: ["checkpoint.every", "2 epochs", "round"]),

@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 import Tensors
 
 /// SHA-256 (FIPS 180-4) of bytes that arrive in pieces, by OpenSSL, which has the CPU's own instructions for it.
@@ -64,11 +65,19 @@ public struct Checksum: Sendable {
     return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
-  /// The checksum of a file, read once in pieces.
+  /// The checksum of a file, read once in pieces, of which one lies in memory at a time.
   public static func file(_ path: String) throws(DataError) -> String {
     let file = try ByteBlock.map(path)
     var checksum = Checksum()
-    checksum.update(file.bytes)
+    for start in stride(from: 0, to: file.bytes.count, by: piece) {
+      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<min(start + piece, file.bytes.count)])
+      checksum.update(bytes)
+      // The file keeps them; what the process holds must not grow with it.
+      madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, MADV_DONTNEED)
+    }
     return checksum.hexadecimal()
   }
+
+  /// Whole pages.
+  private static let piece = 1 << 20
 }

@@ -75,7 +75,9 @@ struct BenchSimulate {
   private func prepare() throws(RunError) -> PreparedFederation {
     do {
       if let file = arguments.value(Bench.config) {
-        guard !arguments.has(BenchSimulate.task) else { throw RunError(.usage, "--task and --config: give one of them") }
+        guard !arguments.has(BenchSimulate.task) else {
+          throw RunError(.usage, "--task and --config: give one of them")
+        }
         return try PreparedFederation(
           FederatedExperiment(try ConfigurationLoading.overridden(try Node.load(file), arguments)))
       }
