@@ -51,6 +51,13 @@ struct FederatedBadInputTests {
     try expectRefusal(tool, ["train", "federation.yaml", "--quiet"] + changes, 3, example.words)
   }
 
+  @Test("a run of which no update could be taken has diverged: exit 8")
+  func diverged() throws {
+    let tool = try FederatedTrial.folder()
+    try tool.run("simulate", "federation.yaml", "--quiet", "--set", "optimizer.learning-rate=1e30")
+      .expectFailure(8, "none of", "updates could be taken", "optimizer.learning-rate")
+  }
+
   @Test("`check` says the same of them")
   func check() throws {
     let tool = try FederatedTrial.folder()
@@ -101,10 +108,11 @@ struct FederatedBadInputTests {
     for ranks in ["1", "2"] {
       let result = try tool.run(
         "simulate", "federation.yaml", "--json", "--quiet", "--ranks", ranks, "--run", "run\(ranks)", "--set",
-        "optimizer.learning-rate=1e30")
+        "federated.attack={name: not-finite, share: 0.4}")
       result.expectSuccess()
-      #expect(result.json["rejected"] as? Int ?? 0 > 0)
-      #expect(result.json["updates"] as? Int == 0)
+      let rejected = try #require(result.json["rejected"] as? Int)
+      let updates = try #require(result.json["updates"] as? Int)
+      #expect(rejected > 0 && updates > 0 && rejected + updates == 20)
       #expect(try tool.text("run\(ranks)/clients.jsonl").contains("rejected"))
     }
     #expect(try tool.text("run1/clients.jsonl") == tool.text("run2/clients.jsonl"))

@@ -128,6 +128,12 @@ public final class FederatedLoop {
       }
       if test == nil { test = try evaluate() }
       if clients == nil, isJudgementDue { clients = try evaluateClients() }
+      guard progress.updates > 0 || progress.rejected == 0 else {
+        throw RunError(
+          .diverged,
+          "none of \(progress.rejected) updates could be taken: all were not finite, or beyond 256 in a scalar; lower "
+            + "optimizer.learning-rate")
+      }
       let summary = try summary(test, clients)
       for line in try faults?.missed() ?? [] { observe { $0.noted(line) } }
       observe { $0.ended() }
