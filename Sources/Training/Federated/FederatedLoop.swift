@@ -167,20 +167,25 @@ public final class FederatedLoop {
 
   /// What comes before the first round; nothing where the federation goes on.
   private func prepare() throws {
-    if progress.round == 0 { try engine.prepare { line in observe { $0.noted(line) } } }
+    guard progress.round == 0 else { return }
+    try sayingWhy { try engine.prepare { line in observe { $0.noted(line) } } }
+  }
+
+  /// Lets what one rank could not do fail on all with that rank's reason.
+  private func sayingWhy<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as FederatedError {
+      try Agreement.together(communicator) { () throws(RunError) in
+        if let own = engine.failure { throw RunError(own) }
+      }
+      throw error
+    }
   }
 
   /// One round, and what it adds to the progress.
   private func round() throws -> RoundRecord {
     let start = monotonicSeconds()
     try faults?.begin(step: progress.round + 1)
-    let record: RoundRecord
-    do { record = try engine.round(progress.round) } catch let error as FederatedError {
-      try Agreement.together(communicator) { () throws(RunError) in
-        if let own = engine.failure { throw RunError(own) }
-      }
-      throw error
-    }
+    let record = try sayingWhy { try engine.round(progress.round) }
     faults?.endStep()
     if let loss = record.loss, !loss.isFinite {
       throw RunError(
