@@ -48,6 +48,10 @@ let package = Package(
     .systemLibrary(name: "CZip", pkgConfig: "libzip"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto"),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng16"),
+    .systemLibrary(name: "CZeroMQ"),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium"),
+    .systemLibrary(name: "CGFShare", pkgConfig: "libgfshare"),
+    .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
     .systemLibrary(name: "CProcessor"),
     .systemLibrary(name: "CSharedMemory"),
     .systemLibrary(name: "CLaunching"),
@@ -68,12 +72,15 @@ let package = Package(
     room(
       "Training", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Federated",
       "Communication"),
+    room(
+      "FederatedNetwork", "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Compression",
+      "Communication", "Federated", "CZeroMQ", "CSodium", "CGFShare", "CMicroHTTPD"),
     room("Reporting", "Configuration", "Federated", "Training"),
     .executableTarget(
       name: "nndist",
       dependencies: [
         "Configuration", "Tensors", "Layers", "Datasets", "Optimizers", "Learning", "Strategies", "Federated",
-        "Communication", "MPICommunication", "Training", "Reporting", "CProcessor", "CLaunching",
+        "FederatedNetwork", "Communication", "MPICommunication", "Training", "Reporting", "CProcessor", "CLaunching",
       ], swiftSettings: settings),
 
     tests("ConfigurationTests", "Configuration"),
@@ -93,6 +100,9 @@ let package = Package(
     tests(
       "FederatedTests", "Federated", "Communication", "Compression", "Configuration", "Datasets", "Layers", "Learning",
       "Optimizers", "Tensors", "Training"),
+    tests(
+      "FederatedNetworkTests", "FederatedNetwork", "Federated", "Communication", "Compression", "Configuration",
+      "Datasets", "Layers", "Learning", "Optimizers", "Tensors", "Training", "CZeroMQ", "CSodium"),
     tests(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
       "Optimizers", "Strategies", "Datasets"),
