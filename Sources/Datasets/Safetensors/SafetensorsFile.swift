@@ -28,34 +28,8 @@ public struct SafetensorsFile: Sendable {
 
   private init(_ path: String) throws(DataError) {
     let file = try ByteBlock.map(path)
-    guard file.count >= 8 else {
-      throw DataError.malformed(path, "\(file.count) bytes are too few for a safetensors file; get or save it again")
-    }
-    let length = file.bytes.loadUnaligned(as: UInt64.self).littleEndian
-    guard length <= UInt64(SafetensorsFile.longestHeader), Int(length) <= file.count - 8 else {
-      throw DataError.malformed(
-        path,
-        "not a whole safetensors file: a header of \(length) bytes in \(file.count) (at most "
-          + "\(SafetensorsFile.longestHeader)); get or save it again")
-    }
-    start = 8 + Int(length)
-    let header = try SafetensorsHeader(UnsafeRawBufferPointer(rebasing: file.bytes[8..<start]), path: path)
-    var end = 0
-    let ordered = header.tensors.sorted {
-      ($0.value.range.lowerBound, $0.value.range.upperBound) < ($1.value.range.lowerBound, $1.value.range.upperBound)
-    }
-    for (name, entry) in ordered {
-      guard entry.range.lowerBound == end else {
-        let fault = entry.range.lowerBound < end ? "overlaps another" : "leaves a gap before it"
-        throw DataError.malformed(
-          path, "tensor \(name) \(fault) (byte \(entry.range.lowerBound)); get or save it again")
-      }
-      end = entry.range.upperBound
-    }
-    guard end == file.count - start else {
-      throw DataError.malformed(
-        path, "its tensors take \(end) bytes and \(file.count - start) follow the header; get or save it again")
-    }
+    let header = try SafetensorsHeader(ofImage: file.bytes, path: path)
+    start = header.end
     self.path = path
     self.file = file
     tensors = header.tensors

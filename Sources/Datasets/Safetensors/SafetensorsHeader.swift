@@ -35,6 +35,42 @@ struct SafetensorsHeader {
     guard position == bytes.count else { throw fault("goes on after its end") }
   }
 
+  /// Where an image's header ends and its tensors begin.
+  private(set) var end = 0
+
+  /// Parses the header of a whole image, and makes sure that its tensors cover what follows exactly, without gap or overlap.
+  init(ofImage image: UnsafeRawBufferPointer, path: String) throws(DataError) {
+    guard image.count >= 8 else {
+      throw DataError.malformed(path, "\(image.count) bytes are too few for a safetensors file; get or save it again")
+    }
+    let length = image.loadUnaligned(as: UInt64.self).littleEndian
+    guard length <= UInt64(SafetensorsFile.longestHeader), Int(length) <= image.count - 8 else {
+      throw DataError.malformed(
+        path,
+        "not a whole safetensors file: a header of \(length) bytes in \(image.count) (at most "
+          + "\(SafetensorsFile.longestHeader)); get or save it again")
+    }
+    let start = 8 + Int(length)
+    try self.init(UnsafeRawBufferPointer(rebasing: image[8..<start]), path: path)
+    end = start
+    var covered = 0
+    let ordered = tensors.sorted {
+      ($0.value.range.lowerBound, $0.value.range.upperBound) < ($1.value.range.lowerBound, $1.value.range.upperBound)
+    }
+    for (name, entry) in ordered {
+      guard entry.range.lowerBound == covered else {
+        let fault = entry.range.lowerBound < covered ? "overlaps another" : "leaves a gap before it"
+        throw DataError.malformed(
+          path, "tensor \(name) \(fault) (byte \(entry.range.lowerBound)); get or save it again")
+      }
+      covered = entry.range.upperBound
+    }
+    guard covered == image.count - start else {
+      throw DataError.malformed(
+        path, "its tensors take \(covered) bytes and \(image.count - start) follow the header; get or save it again")
+    }
+  }
+
   func fault(_ reason: String) -> DataError {
     DataError.malformed(path, "the safetensors header \(reason) (byte \(position)); get or save the file again")
   }

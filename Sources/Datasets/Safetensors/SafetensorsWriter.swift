@@ -33,6 +33,33 @@ public enum SafetensorsWriter {
   public static func write(
     _ path: String, metadata: [String: String] = [:], tensors: [Part], durable: Bool = false, hashing: Bool = false
   ) throws(DataError) -> (bytes: Int, sha256: String?) {
+    let (ordered, header) = arrange(tensors, metadata)
+    guard header.count <= SafetensorsFile.longestHeader else {
+      throw DataError(.unwritable, "cannot write \(path): a header of \(header.count) bytes is more than readers take")
+    }
+    let file = try FileWriter(path, hashing: hashing)
+    try header.withFileBytes { (bytes) throws(DataError) in try file.write(bytes) }
+    for tensor in ordered { try file.write(tensor.bytes) }
+    try file.commit(durable: durable)
+    return (file.count, file.checksum?.hexadecimal())
+  }
+
+  /// Writes Float32 tensors given by name, shape and where they lie; `count` must be the shape's.
+  @discardableResult
+  public static func write(
+    _ path: String, metadata: [String: String] = [:],
+    floats tensors: [(name: String, shape: Shape, pointer: UnsafePointer<Float>, count: Int)], durable: Bool = false
+  ) throws(DataError) -> (bytes: Int, sha256: String?) {
+    let parts = tensors.map { tensor in
+      precondition(tensor.count == tensor.shape.count, "\(tensor.name): \(tensor.count) scalars for \(tensor.shape)")
+      return Part(name: tensor.name, shape: tensor.shape, floats: tensor.pointer)
+    }
+    return try write(path, metadata: metadata, tensors: parts, durable: durable)
+  }
+
+  /// Tensors in the order of a file, wider scalars first, and all that stands before them: the length of the header, then the
+  /// header, padded so that the first tensor begins at a multiple of 64 bytes.
+  static func arrange(_ tensors: [Part], _ metadata: [String: String]) -> (ordered: [Part], header: [UInt8]) {
     var ordered: [Part] = []
     for size in [8, 4, 2, 1] { ordered += tensors.filter { $0.type.size == size } }
     precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors of one name")
@@ -55,28 +82,6 @@ public enum SafetensorsWriter {
     }
     var header = Array("{\(members.joined(separator: ","))}".utf8)
     header += [UInt8](repeating: 0x20, count: (64 - (8 + header.count) % 64) % 64)
-    guard header.count <= SafetensorsFile.longestHeader else {
-      throw DataError(.unwritable, "cannot write \(path): a header of \(header.count) bytes is more than readers take")
-    }
-    let length = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
-
-    let file = try FileWriter(path, hashing: hashing)
-    try (length + header).withFileBytes { (bytes) throws(DataError) in try file.write(bytes) }
-    for tensor in ordered { try file.write(tensor.bytes) }
-    try file.commit(durable: durable)
-    return (file.count, file.checksum?.hexadecimal())
-  }
-
-  /// Writes Float32 tensors given by name, shape and where they lie; `count` must be the shape's.
-  @discardableResult
-  public static func write(
-    _ path: String, metadata: [String: String] = [:],
-    floats tensors: [(name: String, shape: Shape, pointer: UnsafePointer<Float>, count: Int)], durable: Bool = false
-  ) throws(DataError) -> (bytes: Int, sha256: String?) {
-    let parts = tensors.map { tensor in
-      precondition(tensor.count == tensor.shape.count, "\(tensor.name): \(tensor.count) scalars for \(tensor.shape)")
-      return Part(name: tensor.name, shape: tensor.shape, floats: tensor.pointer)
-    }
-    return try write(path, metadata: metadata, tensors: parts, durable: durable)
+    return (ordered, (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header)
   }
 }

@@ -12,6 +12,14 @@ public protocol ClientHalf: AnyObject {
 
   /// Sums of losses and correct terms over samples in the batch, by a model, or by what a strategy has in place of one.
   func evaluate(_ batch: Batch, _ model: ParameterStore, _ visit: ClientVisit) -> Evaluation
+
+  /// What a visit uploads, as it travels: as many bytes as the ledger counts.  What the parts point to stays until the next
+  /// visit.
+  func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part]
+
+  /// Takes what ``ServerHalf/download(_:sent:_:)`` has made.  Throws for what no server makes.
+  func take(_ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan)
+    throws(DataError)
 }
 
 extension ClientHalf {
@@ -19,6 +27,16 @@ extension ClientHalf {
   public func personal(_ visit: ClientVisit) -> ParameterStore {
     update(visit)
     return visit.trainer.model
+  }
+
+  /// The parts as they are.
+  public func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part] { visit.upload.packed }
+
+  /// The shared scalars of the model and all blocks.
+  public func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    try broadcast.take(download, plan)
   }
 
   /// The model's own outputs.

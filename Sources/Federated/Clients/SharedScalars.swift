@@ -87,6 +87,15 @@ public struct SharedScalars: Sendable, Hashable {
     }
   }
 
+  /// The stretches of a store that these are, in order; none is empty.
+  func stretches(of store: ParameterStore) -> [UnsafeMutableBufferPointer<Float>] {
+    var stretches: [UnsafeMutableBufferPointer<Float>] = []
+    pieces(store) { scalars, _, count in
+      if count > 0 { stretches.append(UnsafeMutableBufferPointer(start: scalars, count: count)) }
+    }
+    return stretches
+  }
+
   /// packed ← scalars of a store.
   public func gather(_ store: ParameterStore, into packed: UnsafeMutablePointer<Float>) {
     pieces(store) { scalars, first, count in (packed + first).update(from: scalars, count: count) }

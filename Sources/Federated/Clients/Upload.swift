@@ -1,4 +1,5 @@
 import Compression
+import Datasets
 import Tensors
 
 /// Room for what one client uploads; a worker's, filled by one visit after the other.
@@ -37,5 +38,34 @@ public final class Upload {
     let raw = UnsafeMutableRawPointer(memory[part].base)
     return UnsafeMutableBufferPointer(
       start: raw.assumingMemoryBound(to: Int64.self), count: parts[part].count)
+  }
+
+  /// The parts as tensors that travel: Float32, the bytes of votes, Int64.
+  public var packed: [SafetensorsWriter.Part] { parts.indices.map { packed($0) } }
+
+  /// One part as a tensor that travels.
+  public func packed(_ part: Int) -> SafetensorsWriter.Part {
+    let (type, bytes) = tensor(part)
+    return SafetensorsWriter.Part(
+      name: parts[part].name, type: type, shape: [bytes.count / type.size], bytes: UnsafeRawBufferPointer(bytes))
+  }
+
+  /// All parts ← tensors of their names.  Throws where one is missing, or is not of their type and length.
+  public func copy(from packed: SafetensorsView) throws(DataError) {
+    for part in parts.indices { try copy(part, from: packed) }
+  }
+
+  /// A part ← the tensor of its name.
+  public func copy(_ part: Int, from packed: SafetensorsView) throws(DataError) {
+    let (type, bytes) = tensor(part)
+    bytes.copyMemory(from: try packed.bytes(parts[part].name, type, count: bytes.count / type.size))
+  }
+
+  private func tensor(_ part: Int) -> (Datasets.ScalarType, UnsafeMutableRawBufferPointer) {
+    switch parts[part].kind {
+    case .change, .numbers: (.float32, UnsafeMutableRawBufferPointer(scalars(part)))
+    case .votes: (.uint8, bits(part))
+    case .integers: (.int64, UnsafeMutableRawBufferPointer(integers(part)))
+    }
   }
 }

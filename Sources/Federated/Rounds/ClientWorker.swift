@@ -47,6 +47,17 @@ final class ClientWorker {
     _ client: Int, round: Int, epochs: Int, learningRate: Double, weight: Int, _ scale: FixedPointScale,
     _ states: ClientStates?, together: UnsafeMutablePointer<Float>?
   ) throws(FederatedError) -> VisitRecord {
+    let record = try train(client, round: round, epochs: epochs, learningRate: learningRate, states)
+    if record.status == .rejected { return record }
+    if let states, let memory = visit.memory.baseAddress { try states.write(client, from: memory) }
+    add(weight: weight, scale, together: together)
+    return record
+  }
+
+  /// Visits a client that has samples: what it uploads, and what it will remember, stand in the visit.
+  func train(
+    _ client: Int, round: Int, epochs: Int, learningRate: Double, _ states: ClientStates?
+  ) throws(FederatedError) -> VisitRecord {
     try begin(client, round: round, epochs: epochs, learningRate: learningRate, states)
     for stage in stages { stage.prepare(visit) }
     half.update(visit)
@@ -58,9 +69,6 @@ final class ClientWorker {
     record.bytesDown = visit.wireBytes.down
     for stage in stages { stage.apply(visit, &record) }
     record.status = isAcceptable ? .accepted : .rejected
-    if record.status == .rejected { return record }
-    if let states, let memory = visit.memory.baseAddress { try states.write(client, from: memory) }
-    add(weight: weight, scale, together: together)
     return record
   }
 
@@ -85,7 +93,7 @@ final class ClientWorker {
   }
 
   /// Whether the loss is finite, and all Float32 parts are and small enough for exact sums.
-  private var isAcceptable: Bool {
+  var isAcceptable: Bool {
     if !visit.outcome.loss.isFinite { return false }
     for (index, part) in visit.plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
       let scalars = visit.upload.scalars(index)
@@ -95,7 +103,8 @@ final class ClientWorker {
     return true
   }
 
-  private func add(weight: Int, _ scale: FixedPointScale, together: UnsafeMutablePointer<Float>?) {
+  /// Adds the upload of the visit to the sums, or to what must be seen together.
+  func add(weight: Int, _ scale: FixedPointScale, together: UnsafeMutablePointer<Float>?) {
     for (index, part) in visit.plan.uploads.enumerated() {
       switch part.kind {
       case .change, .numbers:

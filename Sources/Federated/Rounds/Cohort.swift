@@ -59,8 +59,11 @@ final class Cohort {
 
   func isVisited(_ place: Int) -> Bool { isWaitedFor[place] && samples[place] > 0 }
 
-  /// Who takes part in a round that begins at a simulated moment; the round before began at another.
-  func select(_ round: Int, _ moment: Double, before: Double, _ plan: FederatedPlan) {
+  /// Who takes part in a round that begins at a simulated moment; the round before began at another.  Those who visit clients
+  /// elsewhere know how many samples they have, and who is back in time.
+  func select(
+    _ round: Int, _ moment: Double, before: Double, _ plan: FederatedPlan, remote: (any RemoteVisits)? = nil
+  ) {
     let devices = setting.devices
     let follows = plan.downloadBytes.follower != plan.downloadBytes.other
     if follows { remember(round, began: before) }
@@ -71,14 +74,14 @@ final class Cohort {
     isWaitedFor.removeAll(keepingCapacity: true)
     chooseStragglers(round)
     for (place, client) in clients.enumerated() {
-      samples.append(task.partition.count(of: Int(client)))
+      samples.append(remote?.samples(of: Int(client)) ?? task.partition.count(of: Int(client)))
       let passes = setting.epochs(client: Int(client), round: round, isStraggler: isStraggler[place], task)
       epochs.append(max(1, passes ?? 0))
       isWaitedFor.append(passes != nil)
     }
     if follows { follow() }
     seconds = 0
-    if !devices.isIdeal { wait(round, plan) }
+    if remote == nil, !devices.isIdeal { wait(round, plan) }
     weights.removeAll(keepingCapacity: true)
     weights.append(contentsOf: repeatElement(0, count: count))
     samples.withUnsafeBufferPointer { samples in
@@ -141,8 +144,11 @@ final class Cohort {
 
   /// Bytes that a place is sent.
   private func bytesDown(_ place: Int, _ plan: FederatedPlan) -> Int {
-    !isFollower.isEmpty && isFollower[place] ? plan.downloadBytes.follower : plan.downloadBytes.other
+    isFollowing(place) ? plan.downloadBytes.follower : plan.downloadBytes.other
   }
+
+  /// Whether a place's client took part in the round before, where that makes a difference.
+  func isFollowing(_ place: Int) -> Bool { !isFollower.isEmpty && isFollower[place] }
 
   /// Whose update comes in time.
   private func wait(_ round: Int, _ plan: FederatedPlan) {

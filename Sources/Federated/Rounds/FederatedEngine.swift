@@ -46,6 +46,8 @@ public final class FederatedEngine {
   /// Why this rank could not go on; others then cannot either.
   public private(set) var failure: (any Error)?
   let failures: UnsafeMutableBufferPointer<(any Error)?>
+  /// Who visits clients in place of this engine's workers; nil where they do.
+  public weak var remote: (any RemoteVisits)?
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
   /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
@@ -136,10 +138,23 @@ public final class FederatedEngine {
     try stages.begin(round: index)
     round = index
     learningRate = task.learningRate(round: index)
-    cohort.select(index, simulatedSeconds, before: simulatedSecondsBefore, plan)
+    cohort.select(index, simulatedSeconds, before: simulatedSecondsBefore, plan, remote: remote)
     scale = FixedPointScale(totalWeight: max(1, cohort.totalWeight))
     for worker in workers { worker.clear() }
     makeRoom()
+    if let remote {
+      try remote.visit(OpenRound(self, cohort, index, learningRate, scale, stages, together[0]))
+    } else {
+      try visitAll()
+    }
+    var record = try conclude()
+    record.others.merge(server.metrics) { _, new in new }
+    isBetweenRounds = true
+    return record
+  }
+
+  /// All visits, by the threads of all ranks.
+  private func visitAll() throws {
     queue.begin(count: cohort.count)
     isBetweenRounds = states == nil
     team.runStored(work)
@@ -150,10 +165,12 @@ public final class FederatedEngine {
     if let failure { throw failure }
     // Which rank it was, and why, is for those to say who can tell each other.
     if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
-    var record = try conclude()
-    record.others.merge(server.metrics) { _, new in new }
-    isBetweenRounds = true
-    return record
+  }
+
+  /// What clients are sent before the present round: ``ServerHalf/download(_:)``, or what lies between the model that they
+  /// know and the server's.
+  public func download(_ kind: DownloadKind) -> [SafetensorsWriter.Part] {
+    stages.known?.download(kind) ?? server.download(kind, sent: broadcast, plan)
   }
 
   /// What became of every client of the last round, in client order: the same on every rank.

@@ -12,14 +12,16 @@ struct RoundStages {
   private let task: FederatedTask
   private let plan: FederatedPlan
   private let attack: (kind: AttackOptions.Kind, who: Attackers)?
-  private let limit: ChangeLimit?
+  /// The norm that clips changes; nil where none does.
+  let limit: ChangeLimit?
   private let compression: CompressionOptions
   private let isPrivate: Bool
 
-  /// The stages of a plan that the setting has adapted.
-  init(_ setting: FederatedSetting, _ task: FederatedTask, _ plan: FederatedPlan, _ broadcast: Broadcast)
-    throws(FederatedError)
-  {
+  /// The stages of a plan that the setting has adapted; `isClient` for those of a client elsewhere, who knows what it is sent.
+  init(
+    _ setting: FederatedSetting, _ task: FederatedTask, _ plan: FederatedPlan, _ broadcast: Broadcast,
+    isClient: Bool = false
+  ) throws(FederatedError) {
     self.task = task
     self.plan = plan
     compression = setting.compression
@@ -44,7 +46,7 @@ struct RoundStages {
       }
     }
     (self.attack, self.collusion) = (attack, collusion)
-    known = compression.down.map { KnownModel($0, task, plan, of: broadcast) }
+    known = isClient ? nil : compression.down.map { KnownModel($0, task, plan, of: broadcast) }
   }
 
   /// What is done to every upload, for one worker.
@@ -67,5 +69,22 @@ struct RoundStages {
   func begin(round: Int) throws(FederatedError) {
     for stage in outcome { try stage.begin(round: round) }
     known?.begin(round: round)
+  }
+
+  // MARK: Uploads and downloads that travel
+
+  /// What a visit uploads, once its stages are done.
+  func packed(_ visit: ClientVisit, _ half: any ClientHalf) -> [SafetensorsWriter.Part] { half.packed(visit) }
+
+  /// The upload of a visit ← what a client has sent.
+  func unpack(_ packed: SafetensorsView, of visit: ClientVisit, _ server: any ServerHalf) throws(DataError) {
+    try server.unpack(packed, of: visit.client, into: visit.upload)
+  }
+
+  /// The broadcast of a client ← what it was sent.
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ half: any ClientHalf
+  ) throws(DataError) {
+    try half.take(download, kind, into: broadcast, plan)
   }
 }

@@ -12,6 +12,15 @@ struct VisitRecord {
     case rejected
     /// It vanished, or came too late.
     case lost
+
+    init(_ status: ClientRecord.Status) {
+      switch status {
+      case .accepted: self = .accepted
+      case .empty: self = .empty
+      case .rejected: self = .rejected
+      case .lost: self = .lost
+      }
+    }
   }
 
   /// Words of a record.

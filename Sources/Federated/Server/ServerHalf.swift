@@ -1,3 +1,4 @@
+import Datasets
 import Tensors
 
 /// What a server does with the uploads of a round.  Every rank has one and gives it the same sums, so that all hold the same.
@@ -15,6 +16,13 @@ public protocol ServerHalf: AnyObject {
 
   /// Moves the broadcast by what a round has brought.  Not called for a round without updates.
   func combine(_ outcome: RoundOutcome) throws(FederatedError)
+
+  /// What a client is sent before a round, as it travels: as many bytes as the ledger counts.
+  func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part]
+
+  /// Fills an upload by what ``ClientHalf/packed(_:)`` has made of a client's.  Throws for what no client makes: other shapes,
+  /// missing tensors.
+  func unpack(_ packed: SafetensorsView, of client: Int, into upload: Upload) throws(DataError)
 }
 
 extension ServerHalf {
@@ -24,6 +32,14 @@ extension ServerHalf {
   public var results: [Storage] { [] }
   /// Nothing beside the usual.
   public var metrics: [String: Double] { [:] }
+  /// The shared scalars of the model and all blocks, whatever the client had before.
+  public func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    sent.parts(plan)
+  }
+  /// The parts as they are.
+  public func unpack(_ packed: SafetensorsView, of client: Int, into upload: Upload) throws(DataError) {
+    try upload.copy(from: packed)
+  }
   /// Nothing to prepare.
   public func prepare(_ workers: Workers, _ note: (String) -> Void) throws(FederatedError) {}
 }

@@ -12,7 +12,7 @@ final class KnownModel {
   /// What clients are sent: ŵ, and the server's own blocks.
   let broadcast: Broadcast
   private let server: Broadcast
-  private let shared: SharedScalars
+  private let plan: FederatedPlan
   private let pieces: ChangePieces
   private let compressor: any Compressor
   private let key: (seed: UInt64, client: Int)
@@ -22,7 +22,7 @@ final class KnownModel {
   init(_ choice: CompressorChoice, _ task: FederatedTask, _ plan: FederatedPlan, of server: Broadcast) {
     self.server = server
     broadcast = Broadcast(ParameterStore(task.layout), sharing: server.blocks)
-    shared = plan.shared
+    self.plan = plan
     pieces = ChangePieces(plan, task)
     compressor = choice.make(pieces.longest)
     // The number that no client has.
@@ -41,6 +41,9 @@ final class KnownModel {
     .filter { $0.storage.count > 0 }
   }
 
+  /// All of ŵ; the messages that move it are not kept.
+  func download(_ kind: DownloadKind) -> [SafetensorsWriter.Part] { broadcast.parts(plan) }
+
   /// Moves ŵ before a round.
   func begin(round: Int) {
     if round == 0 {
@@ -51,7 +54,7 @@ final class KnownModel {
       }
       return
     }
-    shared.difference(of: server.model, from: broadcast.model, into: change.base)
+    plan.shared.difference(of: server.model, from: broadcast.model, into: change.base)
     for (index, range) in pieces.ranges.enumerated() {
       let scalars = change.base + range.lowerBound
       compressor.encode(
@@ -60,6 +63,6 @@ final class KnownModel {
         into: message)
       compressor.decode(message, count: range.count, into: scalars)
     }
-    shared.add(change.base, to: broadcast.model)
+    plan.shared.add(change.base, to: broadcast.model)
   }
 }

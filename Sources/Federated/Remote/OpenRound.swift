@@ -1,0 +1,103 @@
+import Datasets
+import Tensors
+
+/// A round whose uploads are on their way: who is asked for what, and where uploads go.  One thread uses it, and only until
+/// ``RemoteVisits/visit(_:)`` returns.
+public struct OpenRound {
+  /// Rounds before this one.
+  public let index: Int
+  /// The fixed point of its sums.
+  public let scale: FixedPointScale
+  private let engine: FederatedEngine
+  private let cohort: Cohort
+  private let learningRate: Double
+  private let limit: Double?
+  private let stages: RoundStages
+  private let together: UnsafeMutableBufferPointer<Float>?
+
+  init(
+    _ engine: FederatedEngine, _ cohort: Cohort, _ index: Int, _ learningRate: Double, _ scale: FixedPointScale,
+    _ stages: RoundStages, _ together: UnsafeMutableBufferPointer<Float>?
+  ) {
+    (self.engine, self.cohort, self.index, self.learningRate) = (engine, cohort, index, learningRate)
+    (self.scale, self.stages, self.together) = (scale, stages, together)
+    limit = stages.limit.flatMap { $0.norm.isFinite ? $0.norm : nil }
+  }
+
+  /// Places of the round, in the order of clients.
+  public var places: Range<Int> { 0..<cohort.count }
+
+  /// Whose place it is.
+  public func client(_ place: Int) -> Int { Int(cohort.clients[place]) }
+
+  /// Whether a place is waited for: its client has samples, and is not left out.
+  public func isVisited(_ place: Int) -> Bool { cohort.isVisited(place) }
+
+  /// Whether a place's client took part in the round before.
+  public func isFollowing(_ place: Int) -> Bool { cohort.isFollowing(place) }
+
+  /// What a place's client is asked to do.
+  public func order(_ place: Int) -> VisitOrder {
+    VisitOrder(
+      round: index, epochs: cohort.epochs[place], learningRate: learningRate, weight: cohort.weights[place],
+      totalWeight: max(1, cohort.totalWeight), changeLimit: limit)
+  }
+
+  /// Adds the upload of a place's client.  Throws for what no client makes; an update that is not finite, too large or longer
+  /// than was ordered is recorded as rejected.  Bytes are those that travelled.
+  public func take(
+    _ packed: SafetensorsView, _ report: VisitReport, of place: Int, bytesUp: Int, bytesDown: Int
+  ) throws(DataError) -> ClientRecord.Status {
+    let worker = engine.workers[0]
+    let visit = worker.visit
+    visit.client = client(place)
+    visit.round = index
+    try stages.unpack(packed, of: visit, engine.server)
+    visit.outcome.loss = report.loss
+    let isTaken = report.isAcceptable && worker.isAcceptable && isShortEnough(visit)
+    if isTaken {
+      worker.add(
+        weight: cohort.weights[place], scale,
+        together: together.flatMap(\.baseAddress).map { $0 + place * engine.plan.uploads[0].count })
+    }
+    return record(place, report, isTaken ? .accepted : .rejected, bytesUp: bytesUp, bytesDown: bytesDown)
+  }
+
+  /// Whether changes are as short as was ordered, but for what rounding may add.
+  private func isShortEnough(_ visit: ClientVisit) -> Bool {
+    guard let limit else { return true }
+    return engine.plan.changes.allSatisfy { part in
+      let scalars = visit.upload.scalars(part)
+      guard let base = scalars.baseAddress else { return true }
+      return Reductions.squares(base, scalars.count).squareRoot() <= limit * (1 + 0x1p-20)
+    }
+  }
+
+  /// Records what became of a place whose upload was added in another way, or not at all.
+  @discardableResult
+  public func record(
+    _ place: Int, _ report: VisitReport?, _ status: ClientRecord.Status, bytesUp: Int, bytesDown: Int
+  ) -> ClientRecord.Status {
+    var record = VisitRecord()
+    if let report {
+      (record.steps, record.loss, record.terms) = (report.steps, report.loss, report.terms)
+      record.isWhole = report.isWhole
+    }
+    record.status = VisitRecord.Status(status)
+    record.bytesUp = bytesUp
+    record.bytesDown = bytesDown
+    cohort.record(record, place)
+    return status
+  }
+
+  // MARK: Sums of masked uploads
+
+  /// The sum of a part of changes or numbers; nil for other parts, and where changes are kept apart.
+  public func sum(_ part: Int) -> FixedPointSum? { engine.workers[0].sums[part] }
+
+  /// The votes on a part; nil for other parts.
+  public func votes(_ part: Int) -> VoteSum? { engine.workers[0].votes[part] }
+
+  /// The sums of a part of integers; nil for other parts.
+  public func integers(_ part: Int) -> UnsafeMutableBufferPointer<Int64>? { engine.workers[0].integers[part] }
+}

@@ -1,0 +1,63 @@
+import Datasets
+import Layers
+import Tensors
+
+/// One client of a federation whose server is elsewhere: it holds what it was sent, trains on order, and keeps what it
+/// remembers until the server says that its update counts.
+public final class RemoteClient {
+  /// What is trained.
+  public let task: FederatedTask
+  /// What travels.
+  public let plan: FederatedPlan
+  /// Who it is.
+  public let client: Int
+  private let worker: ClientWorker
+  private let stages: RoundStages
+  private let states: ClientStates?
+
+  /// A client that has not been sent anything yet.
+  public init(_ task: FederatedTask, _ strategy: any FederatedStrategy, _ setting: FederatedSetting, client: Int)
+    throws(FederatedError)
+  {
+    self.task = task
+    self.client = client
+    plan = try FederatedEngine.plan(task, strategy, setting)
+    let broadcast = Broadcast(ParameterStore(task.layout), plan.blocks)
+    stages = try RoundStages(setting, task, plan, broadcast, isClient: true)
+    worker = ClientWorker(
+      task, plan, strategy.makeClient(task, plan),
+      ClientVisit(broadcast, plan, LocalTrainer(task, strategy.programs(task))), stages.uploadStages())
+    states =
+      plan.memoryCount == 0
+      ? nil : ClientStates(floats: plan.memoryCount, memoryLimit: .max, spillDirectory: nil)
+  }
+
+  /// Takes what the server sends before a round.
+  public func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError) {
+    try stages.take(download, kind, into: worker.visit.broadcast, worker.half)
+  }
+
+  /// Trains as ordered.  What is uploaded is ``packed`` then, and what the client would remember ``memory``.
+  public func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport {
+    if let norm = order.changeLimit { stages.limit?.norm = norm }
+    return VisitReport(
+      try worker.train(
+        client, round: order.round, epochs: order.epochs, learningRate: order.learningRate, states))
+  }
+
+  /// The upload of the last visit as tensors that travel; valid until the next.
+  public var packed: [SafetensorsWriter.Part] { stages.packed(worker.visit, worker.half) }
+
+  /// The upload of the last visit as it is.
+  public var upload: Upload { worker.visit.upload }
+
+  /// What the client remembers, should its last visit count.
+  public var memory: UnsafeBufferPointer<Float> { UnsafeBufferPointer(worker.visit.memory) }
+
+  /// Makes `memory` what the client remembers: the server has said that the visit counts, or it was so before a restart.
+  public func remember(_ memory: UnsafeBufferPointer<Float>) throws(FederatedError) {
+    guard let states, let base = memory.baseAddress else { return }
+    precondition(memory.count == plan.memoryCount, "a memory of \(memory.count) scalars")
+    try states.write(client, from: base)
+  }
+}
