@@ -39,7 +39,7 @@ public final class Broadcast: Sendable {
 }
 
 /// What a client had before a download.
-public enum DownloadKind: String, Sendable, Hashable, CaseIterable {
+public enum DownloadKind: String, Sendable, Hashable, Codable, CaseIterable {
   /// Nothing that matters.
   case whole
   /// What clients were sent in the round before.
