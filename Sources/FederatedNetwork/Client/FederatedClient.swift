@@ -205,7 +205,7 @@ public final class FederatedClient {
     guard fetch.assembly.isWhole else { return ask() }
     self.fetch = nil
     guard fetch.round == Header.task else { return try fetched(fetch.assembly, fetch.kind ?? .whole) }
-    let bytes = Array(fetch.assembly.bytes)
+    let bytes = withExtendedLifetime(fetch.assembly) { Array(fetch.assembly.bytes) }
     guard let welcome, Digests.sha256(bytes) == welcome.federation else {
       throw FederatedError(.peerLost, "the task that came from \(options.address) is damaged; start the client again")
     }

@@ -32,8 +32,11 @@ final class ConnectionEvents {
   /// The next event; nil where nothing more has happened.
   func next() -> Event? {
     while let frames = socket.receive() {
-      guard let bytes = frames.first?.bytes, bytes.count >= 2 else { continue }
-      switch Int32(bytes.loadUnaligned(as: UInt16.self)) {
+      let number = withExtendedLifetime(frames) { () -> UInt16? in
+        guard let bytes = frames.first?.bytes, bytes.count >= 2 else { return nil }
+        return bytes.loadUnaligned(as: UInt16.self)
+      }
+      switch Int32(number ?? 0) {
       case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return .ready
       case ZMQ_EVENT_DISCONNECTED: return .lost
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return .refused

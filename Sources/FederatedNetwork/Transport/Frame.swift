@@ -33,7 +33,7 @@ final class Frame {
     message.deallocate()
   }
 
-  /// What it holds, as long as it lives.
+  /// What it holds, as long as it lives: to be read where a parameter or `withExtendedLifetime` keeps it.
   var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: zmq_msg_data(message), count: zmq_msg_size(message))
   }

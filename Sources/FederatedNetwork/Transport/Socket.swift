@@ -78,7 +78,6 @@ final class Socket {
     set(ZMQ_HEARTBEAT_TIMEOUT, 30_000)
     set(ZMQ_HANDSHAKE_IVL, 10_000)
     set(ZMQ_TCP_KEEPALIVE, 1)
-    set(ZMQ_IPV6, 1)
   }
 
   /// Encrypts: as a server for whoever the authenticator admits, or as a client of the server with a public key.
@@ -94,6 +93,7 @@ final class Socket {
 
   /// Listens; the address with the port that it got.  Throws what the system says.
   func bind(_ address: String) throws(FederatedError) -> String {
+    if address.contains("[") { set(ZMQ_IPV6, 1) }
     guard zmq_bind(handle, address) == 0 else {
       throw FederatedError(.refused, "cannot listen on \(address): \(Self.reason); choose another address or port")
     }
@@ -105,6 +105,7 @@ final class Socket {
 
   /// Begins to connect, again and again.
   func connect(_ address: String) throws(FederatedError) {
+    if address.hasPrefix("tcp") { set(ZMQ_IPV6, 1) }
     guard zmq_connect(handle, address) == 0 else {
       throw FederatedError(.usage, "cannot connect to \(address): \(Self.reason); expected tcp://HOST:PORT")
     }
