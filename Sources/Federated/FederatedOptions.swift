@@ -31,6 +31,8 @@ public struct FederatedOptions: Sendable {
   public let devices: DeviceModel
   /// How rounds go where clients are elsewhere.
   public let network: NetworkOptions
+  /// The file that says who took part in each round, in place of a draw; nil draws.
+  public let participation: String?
   /// Bytes of clients' states that are held in memory.
   public let stateMemory: Int
   /// Rounds between evaluations of the model.
@@ -96,6 +98,9 @@ public struct FederatedOptions: Sendable {
     network = try options.section("network", "how rounds go where clients are elsewhere; simulations pass over it") {
       (options) throws(ConfigurationError) in try NetworkOptions(&options)
     }
+    participation = try options.optionalText(
+      "participation",
+      "clients.jsonl of a run: the same clients take part in the same rounds, and those count that counted there")
     let megabytes = try options.integer(
       "state-memory", default: 1024, in: 1...1 << 24, unit: "MiB",
       "memory for what clients remember; what goes beyond lies in a file of TMPDIR")

@@ -19,6 +19,11 @@ public struct FederatedSetting: Sendable {
   public var attack: AttackOptions?
   /// Differential privacy of clients.
   public var privacy: PrivacyOptions?
+  /// Whether noise comes from a key of the system's randomness, as it must where clients know the seed, and not from the seed.
+  /// The key has 64 bits: whoever can try them all can take the noise away.
+  public var drawsNoiseKey = false
+  /// Who took part in each round, in place of a draw; nil draws.
+  public var participation: Participation?
   /// How changes and models travel.
   public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
