@@ -11,6 +11,7 @@ enum Verbs {
     Check.self,
     Bench.self,
     DataVerb.self,
+    Keys.self,
     Doctor.self,
     Help.self,
   ]
