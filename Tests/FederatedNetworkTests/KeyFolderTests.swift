@@ -1,3 +1,4 @@
+import Federated
 import FederatedNetwork
 import Foundation
 import Testing
@@ -42,13 +43,13 @@ import Testing
   }
 
   private func expectError(
-    _ kind: NetworkError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
+    _ kind: FederatedError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
     _ body: () throws -> Void
   ) {
     do {
       try body()
       Issue.record("nothing was thrown", sourceLocation: sourceLocation)
-    } catch let error as NetworkError {
+    } catch let error as FederatedError {
       #expect(error.kind == kind, "\(error)", sourceLocation: sourceLocation)
       for word in words { #expect(error.message.contains(word), "\(error)", sourceLocation: sourceLocation) }
       #expect(!error.message.contains("\n"), sourceLocation: sourceLocation)

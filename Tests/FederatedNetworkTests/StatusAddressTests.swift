@@ -1,3 +1,4 @@
+import Federated
 import FederatedNetwork
 import Testing
 
@@ -30,7 +31,7 @@ import Testing
       ("http://[::1:80", "is no host"), ("http://[host]:80", "is no host"), ("http://a b:80", "is no host"),
     ])
   func refused(_ text: String, _ reason: String) {
-    do throws(NetworkError) {
+    do throws(FederatedError) {
       _ = try StatusAddress.parse(text)
       Issue.record("taken")
     } catch {

@@ -1,3 +1,4 @@
+import Federated
 import FederatedNetwork
 import Foundation
 import Testing
@@ -153,7 +154,7 @@ import Testing
     let address = try #require(server?.address)
     board.update { $0.round = 41 }
     #expect(try RawHTTP.ask(address.port, "/status.json").json["round"] as? Int == 41)
-    do throws(NetworkError) {
+    do throws(FederatedError) {
       _ = try StatusServer(at: address, showing: board)
       Issue.record("two at one address")
     } catch {
@@ -168,6 +169,6 @@ import Testing
   @Test("a host that is none is said", arguments: ["http://a..b:1", "http://\(String(repeating: "a", count: 64)):1"])
   func unknown(_ text: String) throws {
     let address = try StatusAddress.parse(text)
-    #expect(throws: NetworkError.self) { try StatusServer(at: address, showing: StatusBoard(.sample(clients: 1))) }
+    #expect(throws: FederatedError.self) { try StatusServer(at: address, showing: StatusBoard(.sample(clients: 1))) }
   }
 }

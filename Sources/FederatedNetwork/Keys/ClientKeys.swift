@@ -1,3 +1,5 @@
+import Federated
+
 /// What a client reads of a folder of keys.
 public struct ClientKeys: Sendable {
   /// Its number.
@@ -15,7 +17,7 @@ extension KeyFolder {
   ///
   /// Throws `.data` for keys that are missing, damaged, shared by two clients or not its own, `.refused` where others may read
   /// its secret.
-  public func client(_ client: Int) throws(NetworkError) -> ClientKeys {
+  public func client(_ client: Int) throws(FederatedError) -> ClientKeys {
     let pair = KeyPair(secretKey: try clientSecret(client).readSecret())
     let server = try serverPublic.read()
     var clients = try clientKeys()

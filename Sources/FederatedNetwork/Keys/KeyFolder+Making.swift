@@ -1,3 +1,4 @@
+import Federated
 import Glibc
 
 extension KeyFolder {
@@ -14,9 +15,9 @@ extension KeyFolder {
   ///
   /// Throws `.usage` for a number that makes no sense, `.refused` where every key exists already or files cannot be written,
   /// `.data` where keys are damaged or contradict each other.
-  public func make(clients: Int) throws(NetworkError) -> Made {
+  public func make(clients: Int) throws(FederatedError) -> Made {
     guard (1...KeyFolder.maximumClients).contains(clients) else {
-      throw NetworkError(
+      throw FederatedError(
         .usage, "--clients is `\(clients)`; expected a whole number from 1 to \(KeyFolder.maximumClients)")
     }
     try makeFolder(path)
@@ -25,19 +26,19 @@ extension KeyFolder {
     // Closing it also lets the lock go.
     defer { close(lock) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      throw NetworkError(.refused, "another nndist keys is at work in \(path): wait for its end")
+      throw FederatedError(.refused, "another nndist keys is at work in \(path): wait for its end")
     }
     let existing = try clientKeys()
     let first = existing.keys.max().map { $0 + 1 } ?? 0
     let missing = (0..<clients).filter { existing[$0] == nil }
     if missing.isEmpty, serverPublic.exists {
-      throw NetworkError(
+      throw FederatedError(
         .refused,
         "\(path) holds keys of \(existing.count) client\(existing.count == 1 ? "" : "s") already, and none is "
           + "replaced: give --clients more than \(first) to add some, or another folder")
     }
     guard serverSecret.exists || !serverPublic.exists && existing.isEmpty else {
-      throw NetworkError(
+      throw FederatedError(
         .data,
         "\(path) holds public keys but no server.secret, as a client's folder does: name the server's, or a new one")
     }
@@ -50,7 +51,7 @@ extension KeyFolder {
   }
 
   /// The pair of two files, made where there is none. The secret comes first, so that a public key always has had one.
-  private func pair(_ secret: KeyFile, _ open: KeyFile) throws(NetworkError) -> KeyPair {
+  private func pair(_ secret: KeyFile, _ open: KeyFile) throws(FederatedError) -> KeyPair {
     let pair: KeyPair
     if secret.exists {
       pair = KeyPair(secretKey: try secret.readSecret())
@@ -66,16 +67,16 @@ extension KeyFolder {
     return pair
   }
 
-  static func mismatch(_ secret: KeyFile, _ open: KeyFile) -> NetworkError {
-    NetworkError(
+  static func mismatch(_ secret: KeyFile, _ open: KeyFile) -> FederatedError {
+    FederatedError(
       .data, "\(secret.path) and \(open.path) are not of one pair: copy both from where nndist keys made them")
   }
 
-  private func makeFolder(_ path: String) throws(NetworkError) {
+  private func makeFolder(_ path: String) throws(FederatedError) {
     if mkdir(path, 0o700) != 0, errno != EEXIST { throw unwritable(path) }
   }
 
-  private func unwritable(_ path: String) -> NetworkError {
-    NetworkError(.refused, "cannot keep keys in \(path): \(String(cString: strerror(errno)))")
+  private func unwritable(_ path: String) -> FederatedError {
+    FederatedError(.refused, "cannot keep keys in \(path): \(String(cString: strerror(errno)))")
   }
 }

@@ -1,3 +1,4 @@
+import Federated
 import Glibc
 
 /// A folder of keys, from which a server and its clients know each other:
@@ -32,17 +33,18 @@ public struct KeyFolder: Sendable, Hashable {
 
   /// The public keys of clients, by number. Throws `.data` for a damaged one, a name that is no number, and two clients of one
   /// key.
-  func clientKeys() throws(NetworkError) -> [Int: [UInt8]] {
+  func clientKeys() throws(FederatedError) -> [Int: [UInt8]] {
     var keys: [Int: [UInt8]] = [:]
     var numbers: [[UInt8]: Int] = [:]
     for name in try names(in: clientsPath) where name.hasSuffix(".public") && !name.hasPrefix(".") {
       let word = String(name.dropLast(".public".count))
       guard let client = Int(word), client >= 0, "\(client)" == word else {
-        throw NetworkError(.data, "\(clientsPath)/\(name): `\(word)` is no client's number; remove or rename the file")
+        throw FederatedError(
+          .data, "\(clientsPath)/\(name): `\(word)` is no client's number; remove or rename the file")
       }
       let key = try clientPublic(client).read()
       if let other = numbers[key] {
-        throw NetworkError(
+        throw FederatedError(
           .data,
           "\(clientPublic(min(client, other)).path) and \(clientPublic(max(client, other)).path) hold the same key: "
             + "every client needs its own")
@@ -54,10 +56,10 @@ public struct KeyFolder: Sendable, Hashable {
   }
 
   /// Names in a folder, in order; none where there is no folder.
-  private func names(in folder: String) throws(NetworkError) -> [String] {
+  private func names(in folder: String) throws(FederatedError) -> [String] {
     guard let directory = opendir(folder) else {
       if errno == ENOENT { return [] }
-      throw NetworkError(.data, "\(folder): \(String(cString: strerror(errno)))")
+      throw FederatedError(.data, "\(folder): \(String(cString: strerror(errno)))")
     }
     defer { closedir(directory) }
     var names: [String] = []

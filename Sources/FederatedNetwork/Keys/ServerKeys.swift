@@ -1,3 +1,5 @@
+import Federated
+
 /// What a server reads of a folder of keys.
 public struct ServerKeys: Sendable {
   /// Its own pair.
@@ -11,17 +13,18 @@ extension KeyFolder {
   ///
   /// Throws `.data` for keys that are missing, damaged, shared by two clients or not the server's own, `.refused` where others
   /// may read its secret.
-  public func server() throws(NetworkError) -> ServerKeys {
+  public func server() throws(FederatedError) -> ServerKeys {
     let pair = KeyPair(secretKey: try serverSecret.readSecret())
     if serverPublic.exists, try serverPublic.read() != pair.publicKey {
       throw KeyFolder.mismatch(serverSecret, serverPublic)
     }
     let keys = try clientKeys()
     guard !keys.isEmpty else {
-      throw NetworkError(.data, "\(clientsPath) holds no client's public key, so that none could be admitted")
+      throw FederatedError(.data, "\(clientsPath) holds no client's public key, so that none could be admitted")
     }
     if let client = keys.first(where: { $0.value == pair.publicKey })?.key {
-      throw NetworkError(.data, "\(clientPublic(client).path) is the server's own key: client \(client) needs its own")
+      throw FederatedError(
+        .data, "\(clientPublic(client).path) is the server's own key: client \(client) needs its own")
     }
     return ServerKeys(pair: pair, clients: Dictionary(uniqueKeysWithValues: keys.map { ($0.value, $0.key) }))
   }

@@ -1,3 +1,4 @@
+import Federated
 import Glibc
 
 /// A TCP socket that listens at exactly one address.
@@ -8,14 +9,14 @@ struct ListeningSocket: Sendable {
   let address: StatusAddress
 
   /// Listens. Throws `.usage` for a host that is none, `.refused` where the system does not let it.
-  init(_ address: StatusAddress) throws(NetworkError) {
+  init(_ address: StatusAddress) throws(FederatedError) {
     var hints = addrinfo()
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var list: UnsafeMutablePointer<addrinfo>?
     let failure = getaddrinfo(address.host, "\(address.port)", &hints, &list)
     guard failure == 0 else {
-      throw NetworkError(
+      throw FederatedError(
         .usage, "--status \(address): no address of \(address.host): \(String(cString: gai_strerror(failure)))")
     }
     defer { freeaddrinfo(list) }
@@ -30,7 +31,7 @@ struct ListeningSocket: Sendable {
       reason = errno
       next = found.ai_next
     }
-    throw NetworkError(
+    throw FederatedError(
       .refused,
       "cannot serve the status page at \(address): \(String(cString: strerror(reason))); give --status another")
   }

@@ -1,3 +1,5 @@
+import Federated
+
 /// Where a status page is served: `http://HOST:PORT`.
 public struct StatusAddress: Sendable, Hashable, CustomStringConvertible {
   /// A name or an address, IPv6 without brackets.
@@ -12,9 +14,10 @@ public struct StatusAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Takes `http://HOST:PORT` apart; `http://:PORT` is the loopback. Throws `.usage` for anything else.
-  public static func parse(_ text: String) throws(NetworkError) -> StatusAddress {
-    func refusal(_ reason: String) -> NetworkError {
-      NetworkError(.usage, "--status is `\(text)`: \(reason); expected http://HOST:PORT, such as http://127.0.0.1:8080")
+  public static func parse(_ text: String) throws(FederatedError) -> StatusAddress {
+    func refusal(_ reason: String) -> FederatedError {
+      FederatedError(
+        .usage, "--status is `\(text)`: \(reason); expected http://HOST:PORT, such as http://127.0.0.1:8080")
     }
     let words = text.lowercased()
     if words.hasPrefix("https://") {

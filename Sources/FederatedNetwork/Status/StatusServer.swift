@@ -1,4 +1,5 @@
 import CMicroHTTPD
+import Federated
 import Glibc
 
 /// Serves how a federation stands over HTTP, to be read only: a page (`/`), JSON (`/status.json`) and Prometheus's text
@@ -16,7 +17,7 @@ public final class StatusServer: Sendable {
   private let daemon: Daemon
 
   /// Begins to serve. Throws `.usage` for a host that is none, `.refused` where the system does not let it.
-  public init(at address: StatusAddress, showing board: StatusBoard) throws(NetworkError) {
+  public init(at address: StatusAddress, showing board: StatusBoard) throws(FederatedError) {
     NetworkLibraries.begin()
     let listener = try ListeningSocket(address)
     self.address = listener.address
@@ -32,7 +33,7 @@ private final class Daemon: @unchecked Sendable {
   /// The library has only its address.
   private let handler: Handler
 
-  init(_ listener: ListeningSocket, _ handler: Handler) throws(NetworkError) {
+  init(_ listener: ListeningSocket, _ handler: Handler) throws(FederatedError) {
     self.handler = handler
     let context = Unmanaged.passUnretained(handler).toOpaque()
     // Its thread inherits that it takes no signal: those are the program's.
@@ -44,7 +45,7 @@ private final class Daemon: @unchecked Sendable {
     pthread_sigmask(SIG_SETMASK, &before, nil)
     guard let daemon else {
       close(listener.descriptor)
-      throw NetworkError(.refused, "cannot serve the status page at \(listener.address): no thread or memory for it")
+      throw FederatedError(.refused, "cannot serve the status page at \(listener.address): no thread or memory for it")
     }
     pointer = daemon
   }

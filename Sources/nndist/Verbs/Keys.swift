@@ -1,3 +1,4 @@
+import Federated
 import FederatedNetwork
 import Reporting
 import Training
@@ -32,7 +33,7 @@ enum Keys: Verb {
     }
     let folder = KeyFolder(arguments.positional[0])
     let made: KeyFolder.Made
-    do throws(NetworkError) {
+    do throws(FederatedError) {
       made = try folder.make(clients: count)
     } catch {
       throw RunError(error)

@@ -10,8 +10,10 @@ enum Server: Verb {
   static let keys = Flag("--keys", "DIR", "folder with the server's keys and whom it admits, made by nndist keys")
   static let fixedNoise = Flag(
     "--fixed-noise", nil, "noise of federated.privacy from the seed, as in simulate; for tests, on loopback only")
+  static let status = Flag(
+    "--status", "URL", "shows how the federation stands at http://HOST:PORT: a page, status.json and metrics")
   static let flags =
-    [NetworkAddress.listen, keys, NetworkAddress.insecure, fixedNoise] + TrainingRun.flags
+    [NetworkAddress.listen, keys, status, NetworkAddress.insecure, fixedNoise] + TrainingRun.flags
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     StopSignal.install()
