@@ -19,6 +19,8 @@ public struct FederatedSetting: Sendable {
   public var attack: AttackOptions?
   /// Differential privacy of clients.
   public var privacy: PrivacyOptions?
+  /// Masks on uploads.
+  public var secureAggregation: SecureAggregationOptions?
   /// How changes and models travel.
   public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
