@@ -113,6 +113,12 @@ struct SecureAggregationHostileTests {
     #expect(kind([5, 8]) == nil)
     #expect(kind([5, 9]) == .refused && kind([2, 5]) == .refused && kind([5, 6, 8]) == .refused)
     #expect(kind([5]) == .tooFew && kind([]) == .tooFew)
+    // With T = 3 of six, two lists of survivors could have both secrets.
+    var half = SecureTrial(6, threshold: 3)
+    half.round = SecureRound(federation: [], round: 7, threshold: 3, words: 1)
+    #expect(try half().refusals.values.allSatisfy { $0.kind == .refused } && half().error?.kind == .tooFew)
+    half.round = SecureRound(federation: [], round: 7, threshold: 4, words: 1)
+    #expect(try half().sum == half.sum(half.clients))
   }
 
   @Test("Keys of small order are no keys, whoever sends them")

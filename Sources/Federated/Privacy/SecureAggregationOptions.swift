@@ -55,7 +55,7 @@ public struct SecureAggregationOptions: Sendable, Hashable {
 
   /// Makes sure that a cohort of so many selected clients can be masked.  The threshold is above half of a neighbourhood, so
   /// that no two disjoint sets of clients can reveal both secrets of one.
-  func check(cohort: Int) throws(FederatedError) {
+  public func check(cohort: Int) throws(FederatedError) {
     let (key, clients) = ("federated.secure-aggregation", neighbourhood(cohort: cohort))
     guard cohort >= 2 else {
       throw FederatedError(

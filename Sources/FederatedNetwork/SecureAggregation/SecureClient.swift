@@ -94,6 +94,10 @@ public final class SecureClient {
   {
     guard others.count < round.largestNeighbourhood else { throw refusal("\(others.count) neighbours") }
     try require(others.count + 1, of: others.count + 1, at: .advertising)
+    // Otherwise two halves of them could reveal both of its secrets.
+    guard 2 * round.threshold > others.count + 1 else {
+      throw refusal("a neighbourhood of \(others.count + 1) for a threshold of \(round.threshold)")
+    }
     var channels: [Int: PairChannel] = [:]
     for other in others {
       guard other.client != client else { throw refusal("itself as a neighbour") }
