@@ -25,6 +25,8 @@ public struct FederatedOptions: Sendable {
   public let attack: AttackOptions?
   /// Differential privacy of clients; nil for none.
   public let privacy: PrivacyOptions?
+  /// Masks on uploads; nil for none.
+  public let secureAggregation: SecureAggregationOptions?
   /// How changes and models travel.
   public let compression: CompressionOptions
   /// What devices are like.
@@ -89,6 +91,7 @@ public struct FederatedOptions: Sendable {
       "clip", in: .positive, "largest norm of a client's change; longer ones are shortened, against attackers")
     attack = try AttackOptions.read(&options)
     privacy = try PrivacyOptions.read(&options)
+    secureAggregation = try SecureAggregationOptions.read(&options)
     compression = try options.section("compression", "how changes and models travel") {
       (options) throws(ConfigurationError) in try CompressionOptions(&options)
     }
@@ -139,6 +142,7 @@ public struct FederatedOptions: Sendable {
     setting.changeLimit = changeLimit
     setting.attack = attack
     setting.privacy = privacy
+    setting.secureAggregation = secureAggregation
     setting.compression = compression
     setting.stateMemory = stateMemory
     return setting

@@ -15,17 +15,16 @@ final class FederationService {
     let log = LateLog()
     self.log = log
     let strategy = type(of: prepared.experiment.federated.strategy).name
-    do {
-      board = arguments.has(Server.status)
-        ? StatusBoard(
-          FederationStatus(
-            name: prepared.experiment.name, strategy: strategy, rounds: prepared.task.rounds,
-            clients: prepared.task.partition.clients, started: WallClock.seconds))
-        : nil
-      page = try arguments.value(Server.status).flatMap { (address) throws in
-        try board.map { (board) throws in try StatusServer(at: try .parse(address), showing: board) }
-      }
-    } catch { throw RunError(error) }
+    var (board, page): (StatusBoard?, StatusServer?)
+    if let address = arguments.value(Server.status) {
+      let shown = StatusBoard(
+        FederationStatus(
+          name: prepared.experiment.name, strategy: strategy, rounds: prepared.task.rounds,
+          clients: prepared.task.partition.clients, started: WallClock.seconds))
+      do { page = try StatusServer(at: try .parse(address), showing: shown) } catch { throw RunError(error) }
+      board = shown
+    }
+    (self.board, self.page) = (board, page)
     let network = prepared.experiment.federated.network
     let keys = try NetworkIdentity.server(arguments)
     do {

@@ -1,3 +1,4 @@
+import Federated
 import FederatedNetwork
 import Training
 

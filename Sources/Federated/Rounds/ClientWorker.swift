@@ -65,7 +65,8 @@ final class ClientWorker {
     record.steps = visit.outcome.steps
     record.loss = visit.outcome.loss
     record.terms = visit.outcome.terms
-    record.bytesUp = visit.wireBytes.up ?? visit.plan.uploadBytes
+    // A mask hides what an upload leaves out.
+    record.bytesUp = (visit.plan.isMasked ? nil : visit.wireBytes.up) ?? visit.plan.uploadBytes
     record.bytesDown = visit.wireBytes.down
     for stage in stages { stage.apply(visit, &record) }
     record.status = isAcceptable ? .accepted : .rejected
@@ -93,15 +94,7 @@ final class ClientWorker {
   }
 
   /// Whether the loss is finite, and all Float32 parts are and small enough for exact sums.
-  var isAcceptable: Bool {
-    if !visit.outcome.loss.isFinite { return false }
-    for (index, part) in visit.plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
-      let scalars = visit.upload.scalars(index)
-      guard let base = scalars.baseAddress else { continue }
-      if !FixedPointScale.accepts(base, count: scalars.count) { return false }
-    }
-    return true
-  }
+  var isAcceptable: Bool { visit.outcome.loss.isFinite && visit.upload.isSummable }
 
   /// Adds the upload of the visit to the sums, or to what must be seen together.
   func add(weight: Int, _ scale: FixedPointScale, together: UnsafeMutablePointer<Float>?) {

@@ -24,6 +24,8 @@ public struct FederatedSetting: Sendable {
   public var drawsNoiseKey = false
   /// Who took part in each round, in place of a draw; nil draws.
   public var participation: Participation?
+  /// Masks on uploads.
+  public var secureAggregation: SecureAggregationOptions?
   /// How changes and models travel.
   public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
@@ -32,7 +34,7 @@ public struct FederatedSetting: Sendable {
   public var spillDirectory: String?
 
   /// Whether a server sees nothing but sums of uploads.
-  public var masksUploads: Bool { false }
+  public var masksUploads: Bool { secureAggregation != nil }
 
   /// The folder of that file.
   var spillFolder: String {

@@ -103,9 +103,9 @@ private final class Handler: Sendable {
 }
 
 /// The time of day.
-enum WallClock {
+public enum WallClock {
   /// Seconds since 1970.
-  static var seconds: Double {
+  public static var seconds: Double {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
