@@ -8,7 +8,9 @@ enum FederationTask {
   static func text(of prepared: PreparedFederation) throws(RunError) -> String {
     var node = prepared.resolved
     do {
-      for key in ["data.path", "model.weights", "federated.devices", "checkpoint", "client", "faults", "compute.threads"]
+      for key in [
+        "data.path", "model.weights", "federated.devices", "checkpoint", "client", "faults", "compute.threads",
+      ]
       where FederationTask.has(key, node) {
         node = try node.setting(key, to: "null", source: "the server")
       }
@@ -22,10 +24,12 @@ enum FederationTask {
   ) throws(RunError) -> PreparedFederation {
     do {
       var node = try Node.parse(text, file: "the server's task")
-      for key in ["data.path", "model.weights", "federated.devices", "checkpoint", "client", "faults"] where has(key, node) {
+      for key in ["data.path", "model.weights", "federated.devices", "checkpoint", "client", "faults"]
+      where has(key, node) {
         node = try node.setting(key, to: "null", source: "this client")
       }
-      if let path = path.map({ Node.text($0).yaml() }) ?? own["data"]?["path"].flatMap({ $0.isNull ? nil : $0.yaml() }) {
+      if let path = path.map({ Node.text($0).yaml() }) ?? own["data"]?["path"].flatMap({ $0.isNull ? nil : $0.yaml() })
+      {
         node = try node.setting("data.path", to: path, source: "this client")
       }
       if let threads = own["compute"]?["threads"], !threads.isNull {

@@ -102,12 +102,24 @@ public struct OpenRound {
 
   // MARK: Sums of masked uploads
 
-  /// The sum of a part of changes or numbers; nil for other parts, and where changes are kept apart.
-  public func sum(_ part: Int) -> FixedPointSum? { engine.workers[0].sums[part] }
+  /// The parts of masked uploads.
+  public var maskedLayout: MaskedLayout { MaskedLayout(engine.plan) }
 
-  /// The votes on a part; nil for other parts.
-  public func votes(_ part: Int) -> VoteSum? { engine.workers[0].votes[part] }
-
-  /// The sums of a part of integers; nil for other parts.
-  public func integers(_ part: Int) -> UnsafeMutableBufferPointer<Int64>? { engine.workers[0].integers[part] }
+  /// Takes the sums of masked uploads, and records whose they were: the first stands for what all have told.
+  public func take(
+    _ sum: UnsafeBufferPointer<UInt64>, of survivors: [Int], bytesUp: Int, bytesDown: (_ place: Int) -> Int
+  ) {
+    let worker = engine.workers[0]
+    let layout = maskedLayout
+    layout.read(
+      sum, weight: survivors.reduce(0) { $0 + cohort.weights[$1] }, updates: survivors.count, sums: worker.sums,
+      votes: worker.votes, integers: worker.integers)
+    let totals = layout.totals(sum)
+    for (index, place) in survivors.enumerated() {
+      let report = VisitReport(
+        steps: index == 0 ? totals.steps : 0, loss: index == 0 ? totals.loss : 0, terms: index == 0 ? totals.terms : 0,
+        isWhole: index < totals.whole, isAcceptable: true)
+      record(place, report, .accepted, bytesUp: bytesUp, bytesDown: bytesDown(place))
+    }
+  }
 }

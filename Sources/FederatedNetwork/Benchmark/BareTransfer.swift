@@ -43,7 +43,9 @@ public enum BareTransfer {
           left -= frames[1].bytes.count
           // What comes back makes room for more, so that no more is on its way than a window.
           let route = Array(frames[0].bytes)
-          if let offset = offsets[route], offset < bytesDown { send(payload, to: route, from: offset, socket, &offsets) }
+          if let offset = offsets[route], offset < bytesDown {
+            send(payload, to: route, from: offset, socket, &offsets)
+          }
         }
       }
       seconds.append(Clock.seconds() - start)
@@ -59,9 +61,11 @@ public enum BareTransfer {
     var offset = offset
     while offset < payload.bytes.count {
       let piece = Pieces.next(from: offset, of: payload.bytes.count)
-      guard socket.send([
-        Frame(copying: route), Frame(UnsafeRawBufferPointer(rebasing: payload.bytes[piece]), of: payload),
-      ]) else { break }
+      guard
+        socket.send([
+          Frame(copying: route), Frame(UnsafeRawBufferPointer(rebasing: payload.bytes[piece]), of: payload),
+        ])
+      else { break }
       offset = piece.upperBound
     }
     offsets[route] = offset

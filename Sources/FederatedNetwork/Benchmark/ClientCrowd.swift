@@ -30,10 +30,13 @@ public enum ClientCrowd {
             try BareTransfer.attend(address, own, server: server, bytesDown: down, bytesUp: up, shared.value)
           case .federation(let parameters):
             let options = ClientOptions(
-              address: address, client: client, keys: (own, server), program: "a crowd", patience: 60, stop: -1, log: { _ in })
+              address: address, client: client, keys: (own, server), program: "a crowd", patience: 60, stop: -1,
+              log: { _ in })
             _ = try FederatedClient(options, store: nil, shared.value).run { _ in IdleClient(parameters: parameters) }
           }
-        } catch { failure.withLock { $0 = $0 ?? (error as? FederatedError) ?? FederatedError(.internalError, "\(error)") } }
+        } catch {
+          failure.withLock { $0 = $0 ?? (error as? FederatedError) ?? FederatedError(.internalError, "\(error)") }
+        }
       }
       thread.stackSize = 1 << 20
       thread.start()

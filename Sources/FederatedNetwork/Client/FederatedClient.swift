@@ -28,6 +28,12 @@ public final class FederatedClient {
   var isTraining = false
   var held: Int?
   var pending: PendingUpload?
+  /// Its part in a masked round, and a visit that waits for its masks.
+  var masked: MaskedVisit?
+  private var unmasked: (order: VisitOrder, report: VisitReport)?
+  /// The last visit, whose upload is still there.
+  private var latest: (order: VisitOrder, report: VisitReport)?
+  private let process = FederatedServer.randomNumber()
   /// Bytes of the upload that were sent by this connection.
   var sent: Int?
   public internal(set) var summary = ClientSummary()
@@ -46,7 +52,8 @@ public final class FederatedClient {
 
   /// The same among others in a process, which share threads.
   init(
-    _ options: ClientOptions, store: ClientStore?, _ context: SocketContext, admits: @escaping (VisitOrder) -> String? = { _ in nil }
+    _ options: ClientOptions, store: ClientStore?, _ context: SocketContext,
+    admits: @escaping (VisitOrder) -> String? = { _ in nil }
   ) throws(FederatedError) {
     self.options = options
     self.store = store
@@ -95,7 +102,8 @@ public final class FederatedClient {
     guard left > 0 else {
       throw FederatedError(
         .peerLost,
-        "no server at \(options.address) for \(Int(options.patience)) seconds; is it running, and is the address right?")
+        "no server at \(options.address) for \(Int(options.patience)) seconds; is it running, and is the address right?"
+      )
     }
     return left
   }
@@ -116,7 +124,8 @@ public final class FederatedClient {
       case .refused:
         throw FederatedError(
           .unauthorised,
-          "the server at \(options.address) does not admit the key of client \(options.client); it must be in its key folder")
+          "the server at \(options.address) does not admit the key of client \(options.client); it must be in its key folder"
+        )
       case .broken:
         brokenGreetings += 1
         guard brokenGreetings < FederatedClient.patienceWithGreetings else {
@@ -148,6 +157,7 @@ public final class FederatedClient {
     case .order: try ordered(body)
     case .grant: granted(header)
     case .verdict, .cancel: try judged(header, body)
+    case .relay: try relayed(header, body)
     case .finished:
       guard let finished = Body.read(Finished.self, body) else { return }
       (summary.rounds, summary.digest) = (finished.rounds, finished.digest)
@@ -170,11 +180,13 @@ public final class FederatedClient {
   }
 
   private func welcomed(_ header: Header, _ body: Frame?) throws {
-    guard let welcome = Body.read(Welcome.self, body), welcome.taskBytes > 0, welcome.taskBytes <= TaskText.longest else {
+    guard let welcome = Body.read(Welcome.self, body), welcome.taskBytes > 0, welcome.taskBytes <= TaskText.longest
+    else {
       throw FederatedError(.peerLost, "the server at \(options.address) answers what no nndist server does")
     }
     if let known = self.welcome, known.federation != welcome.federation {
-      throw FederatedError(.refused, "the server at \(options.address) now serves another federation; start this client again")
+      throw FederatedError(
+        .refused, "the server at \(options.address) now serves another federation; start this client again")
     }
     self.welcome = welcome
     session = header.session
@@ -191,7 +203,7 @@ public final class FederatedClient {
     if let pending, let counted = welcome.counted, counted >= pending.round {
       try settle(counted == pending.round ? .counted : .late)
     }
-    let ready = Ready(samples: remote.samples, held: held)
+    let ready = Ready(samples: remote.samples, held: held, process: process)
     send(.ready, Body.frame(ready))
   }
 
@@ -208,7 +220,9 @@ public final class FederatedClient {
   }
 
   private func came(_ header: Header, _ body: Frame?, _ make: (String) throws -> any VisitingClient) throws {
-    guard let fetch, fetch.round == header.round, let body, fetch.assembly.add(body.bytes, at: header.offset) else { return }
+    guard let fetch, fetch.round == header.round, let body, fetch.assembly.add(body.bytes, at: header.offset) else {
+      return
+    }
     guard fetch.assembly.isWhole else { return ask() }
     self.fetch = nil
     guard fetch.round == Header.task else { return try fetched(fetch.assembly, fetch.kind ?? .whole) }
@@ -240,14 +254,63 @@ public final class FederatedClient {
       throw FederatedError(.peerLost, "the server at \(options.address) orders what cannot be understood")
     }
     if let reason = admits(order) {
-      options.log("declines round \(order.order.round + 1): \(reason)")
-      return send(.decline, round: UInt64(order.order.round), .text(reason))
+      return decline(order.order.round, reason)
+    }
+    if let remote, (remote.masking != nil) != (order.maskedAmong != nil) {
+      return decline(order.order.round, "the task and the order differ in whether uploads are masked")
     }
     let isSame = self.order?.order == order.order
     self.order = order
+    try beginMasking(order)
     if let pending, pending.round == order.order.round { return offer() }
-    if isTraining { return }
+    if isTraining || unmasked?.order == order.order { return }
     try begin(order, isSame: isSame)
+  }
+
+  private func decline(_ round: Int, _ reason: String) {
+    options.log("declines round \(round + 1): \(reason)")
+    send(.decline, round: UInt64(round), .text(reason))
+  }
+
+  // MARK: Masks
+
+  private func beginMasking(_ order: OrderBody) throws {
+    guard let remote, let masking = remote.masking, let clients = order.maskedAmong, let welcome, let session else {
+      return
+    }
+    let federation = MaskedExchange.federation(welcome.federation, session)
+    if masked?.round != order.order.round || masked?.federation != federation {
+      // What was masked for another start of the server is of no use to this one.
+      if pending?.round == order.order.round { pending = nil }
+      unmasked = latest?.order == order.order ? latest : nil
+      masked = try MaskedVisit(order, among: clients, masking, federation: federation, options)
+    }
+    guard let message = masked?.advertisement else { return }
+    send(.share, round: UInt64(order.order.round), offset: Int(message.kind), Frame(copying: message.bytes))
+  }
+
+  private func relayed(_ header: Header, _ body: Frame?) throws {
+    guard let masked, header.round == UInt64(masked.round), let body else { return }
+    do throws(SecureAggregationError) {
+      if let answer = try masked.answer(header.offset, Array(body.bytes)) {
+        send(.share, round: header.round, offset: Int(answer.kind), Frame(copying: answer.bytes))
+      }
+    } catch { return decline(masked.round, error.message) }
+    try maskAndOffer()
+  }
+
+  /// Once it has trained and the shares are there.
+  private func maskAndOffer() throws {
+    guard let masked, masked.isOpen, let remote, let visit = unmasked, visit.order.round == masked.round else { return }
+    unmasked = nil
+    var report = VisitReport(steps: 0, loss: 0, terms: 0, isWhole: false, isAcceptable: visit.report.isAcceptable)
+    var image: SafetensorsImage?
+    do throws(SecureAggregationError) {
+      if report.isAcceptable { image = try masked.input(remote, visit.order) }
+    } catch { return decline(masked.round, error.message) }
+    report.isAcceptable = image != nil
+    pending = PendingUpload(round: masked.round, report: report, image: image, memory: Array(remote.memory))
+    offer()
   }
 
   private func begin(_ order: OrderBody, isSame: Bool = false) throws {
@@ -288,6 +351,11 @@ public final class FederatedClient {
     guard let order else { return }
     // The round may have ended meanwhile, and another one begun.
     guard order.order == trained else { return try begin(order) }
+    if masked?.round == trained.round {
+      latest = (trained, report)
+      unmasked = latest
+      return try maskAndOffer()
+    }
     let made = PendingUpload(
       round: trained.round, report: report, image: report.isAcceptable ? SafetensorsImage(remote.packed) : nil,
       memory: Array(remote.memory))

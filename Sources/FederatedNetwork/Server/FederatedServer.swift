@@ -153,7 +153,8 @@ public final class FederatedServer: RemoteVisits {
       throw FederatedError(
         .stopped,
         "stopped by a signal"
-          + (exchange.map { " in round \($0.round.index + 1); the state before it is saved, --resume continues" } ?? ""))
+          + (exchange.map { " in round \($0.round.index + 1); the state before it is saved, --resume continues" } ?? "")
+      )
     }
     // Bounded, so that deadlines are seen whatever comes.
     for _ in 0..<256 {
@@ -167,7 +168,9 @@ public final class FederatedServer: RemoteVisits {
     let route = Array(frames[0].bytes)
     let body = frames.count == 3 ? frames[2] : nil
     // A key stands for a client, whatever its messages say.
-    let known = options.keys == nil ? peers.peer(by: route) : frames[1].property("User-Id").flatMap { Int($0) }.flatMap(peers.peer)
+    let known =
+      options.keys == nil
+      ? peers.peer(by: route) : frames[1].property("User-Id").flatMap { Int($0) }.flatMap(peers.peer)
     guard let header = Header(frames[1].bytes) else {
       if let known { complain(known, "sent \(frames[1].bytes.count) bytes that are no message of this wire") }
       return

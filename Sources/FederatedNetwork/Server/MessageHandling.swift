@@ -36,6 +36,8 @@ enum MessageHandling {
     }
     peer.samples = ready.samples
     peer.held = ready.held
+    if peer.process != ready.process { server.exchange?.masked?.begun(peer) }
+    peer.process = ready.process
     peer.isReady = true
     server.exchange?.ask(peer)
   }

@@ -14,6 +14,8 @@ final class Peer {
   var samples: Int?
   /// The round whose download it holds.
   var held: Int?
+  /// Which process speaks for it.
+  var process: UInt64?
   /// When it was last heard of, in seconds of the server's clock.
   var lastSeen = 0.0
   /// The last round, counted from 0, in which its update counted and was kept.

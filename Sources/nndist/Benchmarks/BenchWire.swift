@@ -65,8 +65,9 @@ final class BenchWire {
   // MARK: The clients' process
 
   private func attend(_ file: String) throws(RunError) -> ExitCode {
-    guard let lines = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) })?
-      .split(separator: "\n").map(String.init), lines.count > 3
+    guard
+      let lines = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) })?
+        .split(separator: "\n").map(String.init), lines.count > 3
     else { throw RunError(.usage, "--crowd is for bench wire's own use") }
     let words = lines[1].split(separator: " ").map(String.init)
     let keys = lines[2...].compactMap(KeyPair.key)
@@ -162,7 +163,8 @@ final class BenchWire {
     if arguments.has(.json) {
       for (name, measurement) in [("wire-bare", bare), ("wire", federated)] {
         let result: JSONObject = [
-          "name": .text(name), "clients": .integer(clients), "parameters": .integer(parameters), "rounds": .integer(rounds),
+          "name": .text(name), "clients": .integer(clients), "parameters": .integer(parameters),
+          "rounds": .integer(rounds),
           "median_seconds": .number(measurement.median), "minimum_seconds": .number(measurement.seconds.min() ?? 0),
           "processor_seconds": .number(measurement.processorSeconds), "payload_bytes": .integer(payload),
           "wire_bytes": .number(measurement.wireBytes), "memory_bytes_first": .integer(measurement.memory.first),
@@ -181,13 +183,15 @@ final class BenchWire {
           measurement.wireBytes / 1e6))
     }
     Output.line(
-      "\(Numerals.grouped(clients)) clients, \(Numerals.grouped(parameters)) parameters, \(Numerals.plural(rounds, "round"))")
+      "\(Numerals.grouped(clients)) clients, \(Numerals.grouped(parameters)) parameters, \(Numerals.plural(rounds, "round"))"
+    )
     line("bare", bare)
     line("federation", federated)
     Output.result("ratio", String(format: "%.2f of time, %.2f of work", ratio, work))
     Output.result(
       "server",
-      "\(Numerals.bytes(federated.memory.first)) after the second round, \(Numerals.bytes(federated.memory.last)) at the end")
+      "\(Numerals.bytes(federated.memory.first)) after the second round, \(Numerals.bytes(federated.memory.last)) at the end"
+    )
   }
 
   /// Processor seconds of this process and of those it has waited for.
