@@ -8,6 +8,8 @@ public protocol VisitingClient: AnyObject {
   var samples: Int { get }
   /// Loss terms of a sample.
   var termsPerSample: Int { get }
+  /// Bytes that what the server sends before a round can have at most, as a file.
+  var largestDownload: Int { get }
   /// Takes what the server sends before a round.
   func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError)
   /// Trains as ordered.
@@ -72,6 +74,14 @@ public final class RemoteClient: VisitingClient {
 
   /// Loss terms of a sample.
   public var termsPerSample: Int { task.objective.termsPerSample }
+
+  /// What the plan declares, in the widest type, and room for names.
+  public var largestDownload: Int {
+    let layout = task.layout
+    let scalars = plan.blocks.reduce(layout.parameterCount + layout.stateCount) { $0 + $1.count }
+    let tensors = layout.parameters.count + layout.states.count + plan.blocks.count
+    return 8 * scalars + 512 * (tensors + 8) + (64 << 10)
+  }
 
   /// Floats that the client remembers.
   public var memoryCount: Int { plan.memoryCount }

@@ -7,7 +7,7 @@ public enum BareTransfer {
   /// The end of the server: seconds of a round trip of all clients, for each round.
   public static func serve(
     _ address: String, _ keys: KeyPair, clients: [[UInt8]: Int], bytesDown: Int, bytesUp: Int, rounds: Int,
-    began: (String) -> Void
+    began: (String) -> Void, ended: () -> Void
   ) throws(FederatedError) -> [Double] {
     let context = SocketContext(threads: 2)
     let authenticator = try Authenticator(clients, context, refused: { _ in })
@@ -49,6 +49,7 @@ public enum BareTransfer {
         }
       }
       seconds.append(Clock.seconds() - start)
+      ended()
     }
     for route in routes { socket.send([Frame(copying: route), Frame(copying: [0])]) }
     Thread.sleep(forTimeInterval: 0.3)

@@ -54,6 +54,7 @@ private final class IdleClient: VisitingClient {
   let samples = 1
   let termsPerSample = 1
   let memoryCount = 0
+  var largestDownload: Int { 8 * image.count + (64 << 10) }
   let memory = UnsafeBufferPointer<Float>(start: nil, count: 0)
   private let image: UnsafeMutableBufferPointer<Float>
 

@@ -23,6 +23,9 @@ public final class FederatedClient {
   var remote: (any VisitingClient)?
   /// What is being fetched: the task, or what comes before a round.
   var fetch: (round: UInt64, kind: DownloadKind?, assembly: Assembly, asked: Int)?
+  /// Room of downloads and uploads that are done.
+  private var spare: Assembly?
+  private var spareImage: SafetensorsImage?
   /// The order that is worked on, and the one that came meanwhile.
   var order: OrderBody?
   var isTraining = false
@@ -250,7 +253,9 @@ public final class FederatedClient {
   // MARK: Visits
 
   private func ordered(_ body: Frame?) throws {
-    guard let order = Body.read(OrderBody.self, body), order.downloadBytes >= 0 else {
+    guard let order = Body.read(OrderBody.self, body), order.downloadBytes >= 0,
+      order.downloadBytes <= remote?.largestDownload ?? 0
+    else {
       throw FederatedError(.peerLost, "the server at \(options.address) orders what cannot be understood")
     }
     if let reason = admits(order) {
@@ -317,7 +322,7 @@ public final class FederatedClient {
     let round = UInt64(order.order.round)
     guard let kind = order.download, held != order.order.round else { return train(order) }
     if !isSame || fetch?.round != round || fetch?.kind != kind || fetch?.assembly.total != order.downloadBytes {
-      fetch = (round, kind, Assembly(total: order.downloadBytes), 0)
+      fetch = (round, kind, Assembly.make(total: order.downloadBytes, from: &spare), 0)
     }
     ask()
   }
@@ -328,6 +333,7 @@ public final class FederatedClient {
     try remote.take(view, kind)
     summary.bytesDown += view.tensors.values.reduce(0) { $0 + $1.range.count }
     held = order.order.round
+    spare = assembly
     train(order)
   }
 
@@ -357,7 +363,7 @@ public final class FederatedClient {
       return try maskAndOffer()
     }
     let made = PendingUpload(
-      round: trained.round, report: report, image: report.isAcceptable ? SafetensorsImage(remote.packed) : nil,
+      round: trained.round, report: report, image: report.isAcceptable ? SafetensorsImage.make(remote.packed, from: &spareImage) : nil,
       memory: Array(remote.memory))
     if let store, let welcome { try store.save(made, of: welcome.federation) }
     pending = made
@@ -407,6 +413,7 @@ public final class FederatedClient {
   private func settle(_ outcome: Verdict.Outcome) throws {
     guard let pending, let remote else { return }
     self.pending = nil
+    spareImage = pending.image
     if outcome == .counted {
       summary.updates += 1
       summary.bytesUp += pending.image?.bytes.count ?? 0

@@ -34,6 +34,8 @@ public final class FederatedServer: RemoteVisits {
   /// The engine whose rounds these are.
   public weak var engine: FederatedEngine?
   var exchange: RoundExchange?
+  /// Room of uploads that are done.
+  private var spares: [Assembly] = []
   /// The last round that was open.
   var latestRound: Int?
 
@@ -206,6 +208,17 @@ public final class FederatedServer: RemoteVisits {
     show(peer, .online)
     let welcome = Welcome(federation: description.identity, taskBytes: description.task.count, counted: peer.counted)
     tell(peer, .welcome, welcome)
+  }
+
+  /// Room for an upload.
+  func assembly(total: Int) -> Assembly {
+    var spare = spares.popLast()
+    return Assembly.make(total: total, from: &spare)
+  }
+
+  /// An upload is done with its room.
+  func release(_ assembly: Assembly?) {
+    if let assembly, spares.count < FederatedServer.slots { spares.append(assembly) }
   }
 
   /// Sends a message with a JSON body.

@@ -173,7 +173,7 @@ final class RoundExchange {
   private func startUploads() {
     while uploading.count < FederatedServer.slots, !queue.isEmpty {
       let peer = queue.removeFirst()
-      if peer.work.upload == nil { peer.work.upload = Assembly(total: peer.work.offered) }
+      if peer.work.upload == nil { peer.work.upload = server.assembly(total: peer.work.offered) }
       peer.work.step = .uploading
       peer.work.movedAt = Clock.seconds()
       uploading.append(peer)
@@ -261,6 +261,7 @@ final class RoundExchange {
 
   /// Lets the next upload come.
   func uploaded(_ peer: Peer) {
+    server.release(peer.work.upload)
     peer.work.upload = nil
     uploading.removeAll { $0 === peer }
     queue.removeAll { $0 === peer }
