@@ -61,6 +61,9 @@ public struct FederatedPlan: Sendable {
   /// Whether changes are averaged only once all are there, for attackers that look at them first.
   public var isSeenTogether = false
 
+  /// Whether the initial model follows from the seed, so that clients know it; set from the task.
+  public internal(set) var startsFromSeed = true
+
   /// Uploads of the model's change, downloads of the model; everything else is changed afterwards.
   public init(
     shared: SharedScalars, uploads: [UploadPart]? = nil, blocks: [BroadcastBlock] = [], stateCount: Int = 0,
@@ -84,6 +87,9 @@ public struct FederatedPlan: Sendable {
 
   /// Whether changes are kept apart until all are there.
   var keepsChanges: Bool { rule != nil || isSeenTogether }
+
+  /// Whether a download tells the scalars of the initial model that each client begins with and keeps.
+  func sendsOwn(_ kind: DownloadKind) -> Bool { kind == .whole && !startsFromSeed }
 
   /// Floats of a client's memory in all.
   public var memoryCount: Int { stateCount + residualCount }

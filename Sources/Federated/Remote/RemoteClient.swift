@@ -23,6 +23,7 @@ public final class RemoteClient {
     self.client = client
     plan = try FederatedEngine.plan(task, strategy, setting)
     let broadcast = Broadcast(ParameterStore(task.layout), plan.blocks)
+    if task.startsFromSeed { task.layout.initialise(broadcast.model, seed: task.seed) }
     stages = try RoundStages(setting, task, plan, broadcast, isClient: true)
     worker = ClientWorker(
       task, plan, strategy.makeClient(task, plan),
@@ -32,9 +33,10 @@ public final class RemoteClient {
       ? nil : ClientStates(floats: plan.memoryCount, memoryLimit: .max, spillDirectory: nil)
   }
 
-  /// Takes what the server sends before a round.
-  public func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError) {
-    try stages.take(download, kind, into: worker.visit.broadcast, worker.half)
+  /// Takes what the server sends before a round, counted from 0; a `.step` is from what was taken in the round before.  Throws
+  /// for what no server makes, and then the client holds what it held.
+  public func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError) {
+    try stages.take(download, kind, round: round, into: worker.visit.broadcast, worker.half)
   }
 
   /// Trains as ordered.  What is uploaded is ``packed`` then, and what the client would remember ``memory``.
@@ -46,7 +48,7 @@ public final class RemoteClient {
   }
 
   /// The upload of the last visit as tensors that travel; valid until the next.
-  public var packed: [SafetensorsWriter.Part] { stages.packed(worker.visit, worker.half) }
+  public var packed: [SafetensorsWriter.Part] { worker.packed }
 
   /// The upload of the last visit as it is.
   public var upload: Upload { worker.visit.upload }

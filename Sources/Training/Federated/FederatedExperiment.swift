@@ -138,11 +138,12 @@ public struct PreparedFederation: Sendable {
       let partition: Partition
       (partition, clientTest) = try federated.evaluation.prepare(
         try federated.partition.partition(dataset.training, seed: experiment.seed), dataset, seed: experiment.seed)
+      var setting = try federated.setting(clients: partition.clients)
       task = FederatedTask(
         model: built.model, objective: built.objective, learning: experiment.learning, compute: built.compute,
         optimizer: experiment.optimizer, seed: experiment.seed, training: dataset.training, partition: partition,
-        local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients))
-      var setting = try federated.setting(clients: partition.clients)
+        local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients),
+        largestCohort: setting.largestCohort(of: partition.clients), startsFromSeed: experiment.model.weights == nil)
       setting.devices = try setting.devices.loaded(clients: partition.clients)
       self.setting = setting
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
