@@ -10,6 +10,14 @@ public struct FederatedError: Error, Sendable, Hashable, CustomStringConvertible
     case refused
     /// The loss or the parameters are not finite.
     case diverged
+    /// A word on the command line is not as expected.
+    case usage
+    /// A key is missing, wrong, or not admitted.
+    case unauthorised
+    /// Whoever is at the other end of the network cannot be reached, or breaks the rules.
+    case peerLost
+    /// A signal asked to stop; the state is kept.
+    case stopped
     /// The program contradicts itself.
     case internalError
   }

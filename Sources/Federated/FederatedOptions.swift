@@ -29,6 +29,8 @@ public struct FederatedOptions: Sendable {
   public let compression: CompressionOptions
   /// What devices are like.
   public let devices: DeviceModel
+  /// How rounds go where clients are elsewhere.
+  public let network: NetworkOptions
   /// Bytes of clients' states that are held in memory.
   public let stateMemory: Int
   /// Rounds between evaluations of the model.
@@ -90,6 +92,9 @@ public struct FederatedOptions: Sendable {
     }
     devices = try options.section("devices", "availability, speed and links of clients, in simulated time") {
       (options) throws(ConfigurationError) in try DeviceModel(options: &options)
+    }
+    network = try options.section("network", "how rounds go where clients are elsewhere; simulations pass over it") {
+      (options) throws(ConfigurationError) in try NetworkOptions(&options)
     }
     let megabytes = try options.integer(
       "state-memory", default: 1024, in: 1...1 << 24, unit: "MiB",

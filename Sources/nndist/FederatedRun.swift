@@ -1,5 +1,6 @@
 import Communication
 import Federated
+import FederatedNetwork
 import Reporting
 import Training
 
@@ -10,9 +11,11 @@ struct FederatedRun {
 
   /// Trains; only rank 0 has a run directory, made once all ranks know that they can train.  Returns rank 0's result, a JSON
   /// object.
-  func rank(_ prepared: PreparedFederation, _ communicator: any Communicator) throws(RunError) -> String? {
+  func rank(
+    _ prepared: PreparedFederation, _ communicator: any Communicator, for service: FederationService? = nil
+  ) throws(RunError) -> String? {
     let resume = arguments.has(.resume)
-    let loop = try FederatedLoop(prepared, communicator)
+    let loop = try FederatedLoop(prepared, communicator, remote: service?.server)
     try loop.armFaults(run: arguments.value(.run))
     let directory = try Agreement.together(communicator) { () throws(RunError) -> RunDirectory? in
       guard communicator.rank == 0 else { return nil }
@@ -34,13 +37,15 @@ struct FederatedRun {
       if !arguments.has(.quiet) { loop.observers.append(ProgressBar()) }
       loop.observers.append(
         RunRecorder(metrics: try directory.metrics(resumingAfter: done), log: directory.log))
-      if prepared.experiment.federated.ledger {
+      if prepared.experiment.federated.ledger || service != nil {
         loop.observers.append(ClientLedger(try directory.clients(resumingAfter: done), directory.log))
       }
     }
     let summary: FederatedSummary
     do throws(RunError) {
+      if let service, let directory { try service.begin(loop, directory) }
       summary = try loop.run()
+      try service?.end(loop)
     } catch {
       directory?.log.write("ended with exit code \(error.code.rawValue): \(error.message)")
       throw error

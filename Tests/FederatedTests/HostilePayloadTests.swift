@@ -43,15 +43,15 @@ struct HostilePayloadTests {
     for kind in [DownloadKind.step, .whole] {
       let image = SafetensorsImage(engine.download(kind))
       for _ in 0..<250 {
-        let broken = Mutation.of(image.bytes, &random)
+        let broken = Mutation.of(image, &random)
         do {
-          try client.take(try SafetensorsView(broken.bytes, name: "broken"), kind, round: 1)
+          try broken.read { try client.take($0, kind, round: 1) }
         } catch { refused += 1 }
       }
     }
     #expect(refused > 100)
     // After all of that it takes what is right.
-    try client.take(try SafetensorsView(whole.bytes, name: "whole"), .whole, round: 1)
+    try whole.read { try client.take($0, .whole, round: 1) }
   }
 
   @Test("A step is nothing to a client who holds nothing of hidenseek's")
@@ -62,7 +62,7 @@ struct HostilePayloadTests {
     let client = try RemoteClient(task, strategy, setting, client: 0)
     let image = SafetensorsImage(engine.download(.step))
     #expect(throws: DataError.self) {
-      try client.take(try SafetensorsView(image.bytes, name: "early"), .step, round: 1)
+      try image.read { try client.take($0, .step, round: 1) }
     }
   }
 
@@ -94,8 +94,6 @@ private final class BrokenUploads: RemoteVisits {
     (self.clients, self.engine, self.count) = (clients, engine, count)
   }
 
-  func samples(of client: Int) -> Int? { nil }
-
   func visit(_ round: OpenRound) throws {
     guard let place = round.places.first(where: { round.isVisited($0) }) else { throw Done() }
     _ = try clients.download(round, place)
@@ -104,12 +102,13 @@ private final class BrokenUploads: RemoteVisits {
     let image = SafetensorsImage(client.packed)
     var random = RandomStream(seed: 4, .test)
     for _ in 0..<count {
-      let broken = Mutation.of(image.bytes, &random)
+      let broken = Mutation.of(image, &random)
       let before = sums(round)
       var isTaken = false
       do {
-        let view = try SafetensorsView(broken.bytes, name: "broken")
-        isTaken = try round.take(view, report, of: place, bytesUp: 0, bytesDown: 0) == .accepted
+        isTaken = try broken.read {
+          try round.take($0, report, of: place, bytesUp: 0, bytesDown: 0) == .accepted
+        }
       } catch { refused += 1 }
       if !isTaken, sums(round) != before { changed += 1 }
     }
@@ -125,10 +124,17 @@ private final class BrokenUploads: RemoteVisits {
   }
 }
 
+extension SafetensorsImage {
+  /// Its tensors, while it is there.
+  fileprivate func read<Result>(_ body: (SafetensorsView) throws -> Result) throws -> Result {
+    try withExtendedLifetime(self) { try body(try SafetensorsView(bytes, name: "image")) }
+  }
+}
+
 /// Ways to break an image.
 private enum Mutation {
-  static func of(_ image: UnsafeRawBufferPointer, _ random: inout RandomStream) -> SafetensorsImage {
-    var bytes = Array(image)
+  static func of(_ image: SafetensorsImage, _ random: inout RandomStream) -> SafetensorsImage {
+    var bytes = withExtendedLifetime(image) { Array(image.bytes) }
     let header = 8 + (0..<8).reduce(0) { $0 | Int(bytes[$1]) << (8 * $1) }
     /// Of the tensors more often than of the header.
     func place(_ random: inout RandomStream) -> Int {

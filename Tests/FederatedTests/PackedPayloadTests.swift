@@ -168,10 +168,11 @@ private final class Onlooker: RemoteVisits {
 
   init(_ engine: FederatedEngine) { self.engine = engine }
 
-  func samples(of client: Int) -> Int? { nil }
-
   func visit(_ round: OpenRound) {
-    downloads = DownloadKind.allCases.map { Array(SafetensorsImage(engine.download($0)).bytes) }
+    downloads = DownloadKind.allCases.map {
+      let image = SafetensorsImage(engine.download($0))
+      return withExtendedLifetime(image) { Array(image.bytes) }
+    }
   }
 }
 
@@ -181,8 +182,6 @@ private final class Deserters: RemoteVisits {
   private let rounds: Set<Int>
 
   init(_ clients: ClientsElsewhere, in rounds: Set<Int>) { (self.clients, self.rounds) = (clients, rounds) }
-
-  func samples(of client: Int) -> Int? { nil }
 
   func visit(_ round: OpenRound) throws {
     guard rounds.contains(round.index) else { return try clients.visit(round) }

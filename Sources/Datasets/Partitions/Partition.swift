@@ -44,6 +44,12 @@ public struct Partition: Sendable {
     content = .drawn(count: count, seed: seed)
   }
 
+  /// A partition in which one client has all samples: what it brings itself, whatever others may have.
+  public init(all samples: Int, of client: Int, clients: Int) {
+    precondition(client >= 0 && client < clients, "client \(client) of \(clients)")
+    self.init(owners: [Int32](repeating: Int32(client), count: samples), clients: clients)
+  }
+
   /// Samples of a client.
   public func count(of client: Int) -> Int {
     precondition(client >= 0 && client < clients, "client \(client) of \(clients)")

@@ -7,7 +7,8 @@ public enum SafetensorsWriter {
     let name: String
     let type: ScalarType
     let shape: Shape
-    let bytes: UnsafeRawBufferPointer
+    /// Its scalars, little-endian and row-major.
+    public let bytes: UnsafeRawBufferPointer
 
     /// A tensor of any type, its bytes little-endian and row-major.
     public init(name: String, type: ScalarType, shape: Shape, bytes: UnsafeRawBufferPointer) {

@@ -92,6 +92,16 @@ public struct OpenRound {
     return status
   }
 
+  /// Takes back all that was added: whoever was counted is lost, and the round will be skipped.
+  public func abandon() {
+    engine.workers[0].clear()
+    for place in places where cohort.isVisited(place) && cohort.record(place).status == .accepted {
+      var record = cohort.record(place)
+      record.status = .lost
+      cohort.record(record, place)
+    }
+  }
+
   // MARK: Sums of masked uploads
 
   /// The sum of a part of changes or numbers; nil for other parts, and where changes are kept apart.

@@ -8,6 +8,12 @@ public protocol RemoteVisits: AnyObject {
   /// Has the clients of a round visited, gives it their uploads in any order, and returns once the round may be concluded.
   /// Whoever has given none is lost.
   func visit(_ round: OpenRound) throws
+
+  /// What it remembers between rounds, for checkpoints.
+  var memory: [ServerMemory] { get }
+
+  /// The state after a round, counted from 0, has reached the disk: what was counted in it will not be asked for again.
+  func kept(_ round: Int)
 }
 
 /// What a client is asked to do in a round.

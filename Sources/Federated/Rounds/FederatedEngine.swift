@@ -110,6 +110,7 @@ public final class FederatedEngine {
     zip(plan.blocks, broadcast.blocks).map { ServerMemory("broadcast/\($0.name)", $1) }
       + server.memory.map { ServerMemory("server/\($0.name)", $0.storage) }
       + stages.memory.map { ServerMemory("setting/\($0.name)", $0.storage) }
+      + (remote?.memory ?? []).map { ServerMemory("network/\($0.name)", $0.storage) }
   }
 
   /// What comes before the first round.  Collective.

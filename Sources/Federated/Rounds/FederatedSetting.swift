@@ -26,6 +26,9 @@ public struct FederatedSetting: Sendable {
   /// Where that file lies; nil for the system's temporary directory, which the variable TMPDIR names.
   public var spillDirectory: String?
 
+  /// Whether a server sees nothing but sums of uploads.
+  public var masksUploads: Bool { false }
+
   /// The folder of that file.
   var spillFolder: String {
     let temporary = getenv("TMPDIR").map { String(cString: $0) } ?? ""

@@ -42,7 +42,7 @@ public final class Broadcast: Sendable {
 }
 
 /// What a client had before a download.
-public enum DownloadKind: String, Sendable, Hashable, CaseIterable {
+public enum DownloadKind: String, Sendable, Hashable, Codable, CaseIterable {
   /// Nothing that matters, but for what configuration and seed say.
   case whole
   /// What clients were sent in the round before; there is none before the first.

@@ -34,6 +34,8 @@ public struct FederatedExperiment: Sendable {
   public let checkpoint: CheckpointOptions
   /// With what a rank computes.
   public let compute: ComputeOptions
+  /// What a client does for a server elsewhere, at most; no part of the result.
+  public let client: ClientLimits
   /// What is to go wrong; no part of the result.
   public let faults: [DemandedFault]
   /// Every key with its value, defaults filled in.
@@ -89,6 +91,9 @@ public struct FederatedExperiment: Sendable {
     compute = try options.section("compute", "with what a rank computes") {
       (options) throws(ConfigurationError) in try ComputeOptions(&options, cores: FederatedExperiment.cores)
     }
+    client = try options.section("client", "what a client does for a server elsewhere, at most") {
+      (options) throws(ConfigurationError) in try ClientLimits(&options)
+    }
     faults = try FaultCatalog.read(&options)
     for demand in faults where !FederatedExperiment.allows(demand.fault.occasion) {
       throw ConfigurationError(
@@ -120,14 +125,16 @@ public struct PreparedFederation: Sendable {
   /// What clients and server know.
   public let task: FederatedTask
   /// Who takes part in rounds.
-  public let setting: FederatedSetting
+  public private(set) var setting: FederatedSetting
   /// On what clients are judged one by one; nil where they are not.
   public let clientTest: ClientTest?
   /// Every key with its value, the model's own included.
   public let resolved: Node
 
   /// Loads the data, unless some are given in their place, builds the model and gives clients their samples.
-  public init(_ experiment: FederatedExperiment, dataset given: Dataset? = nil) throws(RunError) {
+  ///
+  /// A client that brings its own data is `owner`: it has all samples, whatever the partition says.
+  public init(_ experiment: FederatedExperiment, dataset given: Dataset? = nil, owner: Int? = nil) throws(RunError) {
     do {
       let federated = experiment.federated
       let built = try PreparedModel(
@@ -135,19 +142,34 @@ public struct PreparedFederation: Sendable {
         smoothing: experiment.labelSmoothing, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
       dataset = built.dataset
-      let partition: Partition
+      var partition: Partition
       (partition, clientTest) = try federated.evaluation.prepare(
         try federated.partition.partition(dataset.training, seed: experiment.seed), dataset, seed: experiment.seed)
+      if let owner {
+        partition = Partition(all: dataset.training.count, of: owner, clients: partition.clients)
+      }
       var setting = try federated.setting(clients: partition.clients)
+      // Of the simulation and of a server, so that both send the same.
+      var widest = setting
+      widest.devices.overSelection = max(setting.devices.overSelection, federated.network.overSelection)
       task = FederatedTask(
         model: built.model, objective: built.objective, learning: experiment.learning, compute: built.compute,
         optimizer: experiment.optimizer, seed: experiment.seed, training: dataset.training, partition: partition,
         local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients),
-        largestCohort: setting.largestCohort(of: partition.clients), startsFromSeed: experiment.model.weights == nil)
+        largestCohort: widest.largestCohort(of: partition.clients), startsFromSeed: experiment.model.weights == nil)
       setting.devices = try setting.devices.loaded(clients: partition.clients)
       self.setting = setting
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       self.experiment = experiment
     } catch { throw RunError(error) }
+  }
+
+  /// The federation of a server whose clients are elsewhere: time passes there as it does, and nothing is simulated.
+  public func served() -> PreparedFederation {
+    var served = self
+    var devices = DeviceModel.ideal
+    devices.overSelection = experiment.federated.network.overSelection
+    served.setting.devices = devices
+    return served
   }
 }

@@ -24,14 +24,19 @@ public final class FederatedLoop {
   /// What the last round has told beside the usual, by name.
   private(set) var others: [String: Double] = [:]
   private let keeper: FederatedKeeper
+  /// Who visits clients elsewhere; then every round is kept before it is told that it counts.
+  private let remote: (any RemoteVisits)?
   private var knownDataDigest: String?
   /// The round after which ranks last made sure that they hold the same.
   private var agreedRound: Int?
 
   /// Builds everything a rank needs and makes sure that ranks and data go together, before anything is written.  All ranks
   /// call it together.
-  public init(_ prepared: PreparedFederation, _ base: any Communicator) throws(RunError) {
+  public init(
+    _ prepared: PreparedFederation, _ base: any Communicator, remote: (any RemoteVisits)? = nil
+  ) throws(RunError) {
     self.prepared = prepared
+    self.remote = remote
     faults = FaultyRank(prepared.experiment.faults, base)
     let base: any Communicator = faults?.communicator ?? base
     let metered = MeteredCommunicator(base)
@@ -60,6 +65,7 @@ public final class FederatedLoop {
       engine = try FederatedEngine(
         task, prepared.experiment.federated.strategy, prepared.setting, model: store,
         threads: prepared.experiment.compute.threads, metered)
+      engine.remote = remote
     } catch { throw RunError(error) }
   }
 
@@ -71,6 +77,9 @@ public final class FederatedLoop {
 
   /// What is to fail when this rank writes; nil where nothing is.
   public var writeFaults: WriteFaults? { faults?.writes }
+
+  /// Whether what becomes of every client is told: always where they are elsewhere, so that a run can be made again.
+  var keepsLedger: Bool { prepared.experiment.federated.ledger || remote != nil }
 
   /// Keeps the run's checkpoints in a directory, which is rank 0's; with `resume` continues from the newest whole one.  All
   /// ranks call it together, before `run`.
@@ -120,7 +129,10 @@ public final class FederatedLoop {
         if isJudgementDue { clients = try evaluateClients() }
         let digest = try ledgerDigest(isLast: isLast)
         observe { $0.roundEnded(RoundReport(record, self, digest: digest)) }
-        if isLast || wishes.stop || isDue(prepared.experiment.checkpoint.every) || wishes.clock { try save() }
+        if isLast || wishes.stop || isDue(prepared.experiment.checkpoint.every) || wishes.clock || remote != nil {
+          try save()
+          remote?.kept(progress.round - 1)
+        }
         if wishes.stop, !isLast {
           throw RunError(
             .stopped, "stopped by a signal after round \(progress.round); the state is saved, --resume continues")

@@ -51,7 +51,7 @@ public struct RoundReport: Sendable {
     progress = loop.progress
     rounds = loop.prepared.task.rounds
     self.digest = digest
-    clients = loop.prepared.experiment.federated.ledger ? loop.engine.visits : nil
+    clients = loop.keepsLedger ? loop.engine.visits : nil
   }
 }
 

@@ -15,13 +15,27 @@ public enum StopSignal {
     return number == 0 ? nil : number
   }
 
+  /// A descriptor that becomes readable with the first signal; -1 before anybody listens.
+  public static var descriptor: Int32 { reading.load(ordering: .relaxed) }
+
+  private static let reading = Atomic<Int32>(-1)
+  private static let writing = Atomic<Int32>(-1)
+
   /// Starts listening.
   public static func install() {
+    var ends: [Int32] = [-1, -1]
+    if pipe(&ends) == 0 {
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      reading.store(ends[0], ordering: .relaxed)
+      writing.store(ends[1], ordering: .relaxed)
+    }
     for number in [SIGTERM, SIGINT, SIGUSR1] {
       signal(number) { number in
         let now = StopSignal.milliseconds()
         if StopSignal.received.compareExchange(expected: 0, desired: number, ordering: .relaxed).exchanged {
           StopSignal.moment.store(now, ordering: .relaxed)
+          var one: UInt8 = 1
+          _ = write(StopSignal.writing.load(ordering: .relaxed), &one, 1)
         } else if now - StopSignal.moment.load(ordering: .relaxed) >= 1000 {
           _exit(128 + number)
         }

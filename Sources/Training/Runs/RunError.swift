@@ -38,6 +38,10 @@ public struct RunError: Error, Sendable, Hashable, CustomStringConvertible {
     case .data: .data
     case .refused: .refused
     case .diverged: .diverged
+    case .usage: .usage
+    case .unauthorised: .unauthorised
+    case .peerLost: .peerLost
+    case .stopped: .stopped
     case .internalError: .internalError
     }
   }

@@ -3,6 +3,8 @@ enum Verbs {
   static let all: [any Verb.Type] = [
     Train.self,
     Simulate.self,
+    Server.self,
+    Client.self,
     Launch.self,
     Evaluate.self,
     Predict.self,

@@ -138,8 +138,6 @@ final class ClientsElsewhere: RemoteVisits {
     order = RandomStream(seed: seed, .test)
   }
 
-  func samples(of client: Int) -> Int? { nil }
-
   func client(_ number: Int) throws -> RemoteClient {
     if let known = clients[number] { return known }
     let (task, strategy, setting) = try trial.prepared()
@@ -197,4 +195,11 @@ final class ClientsElsewhere: RemoteVisits {
       if status == .accepted { try client.remember(client.memory) }
     }
   }
+}
+
+/// Clients have what the partition says, and nothing is remembered between rounds.
+extension RemoteVisits {
+  func samples(of client: Int) -> Int? { nil }
+  var memory: [ServerMemory] { [] }
+  func kept(_ round: Int) {}
 }

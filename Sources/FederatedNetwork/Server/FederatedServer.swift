@@ -1,0 +1,229 @@
+import CSodium
+import Datasets
+import Federated
+import Glibc
+import Tensors
+
+/// The server of a federation whose clients are elsewhere: one ZeroMQ socket, one thread, and everything driven by messages.
+///
+/// A round asks the clients of the cohort as they come, hands out the download in pieces as they fetch it, and takes their
+/// uploads, a few at a time, so that memory does not grow with clients.  An upload that has been taken is only called counted
+/// once the state after the round is on disk (``kept(_:)``); until then its client keeps it, and a server that ended and was
+/// started again asks for it again, to the same bits.
+///
+/// Work: a copy of every byte that comes, and what sums cost.  Memory: the model's downloads, and ``slots`` uploads.
+public final class FederatedServer: RemoteVisits {
+  /// Uploads that come at the same time.
+  static let slots = 8
+  /// Seconds after which an upload that does not move gives way to one that waits.
+  static let patience = 5.0
+
+  /// Where it listens.
+  public let address: String
+  let description: FederationDescription
+  let options: ServerOptions
+  let session: UInt64
+  /// The task as it is sent.
+  let task: SharedBytes
+  let peers: PeerTable
+  private let context: SocketContext
+  private let socket: Socket
+  private let authenticator: Authenticator?
+  /// By client: 1 + the last round in which its update counted; a checkpoint's.
+  private let counted: Storage
+  /// The engine whose rounds these are.
+  public weak var engine: FederatedEngine?
+  var exchange: RoundExchange?
+  /// The last round that was open.
+  var latestRound: Int?
+
+  /// Begins to listen.  Throws where that is not possible.
+  public init(_ description: FederationDescription, _ options: ServerOptions) throws(FederatedError) {
+    self.description = description
+    self.options = options
+    context = SocketContext(threads: max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    socket = Socket(.router, context)
+    socket.limit(messages: Pieces.largestMessage)
+    socket.set(ZMQ.routerMandatory, 1)
+    socket.set(ZMQ.backlog, 1024)
+    if let keys = options.keys {
+      authenticator = try Authenticator(keys.clients, context, refused: options.log)
+      socket.encrypt(as: keys.server)
+    } else {
+      authenticator = nil
+    }
+    let image = description.task.withUnsafeBytes { SafetensorsImage(copying: $0) }
+    task = SharedBytes(bytes: image.bytes, owner: image)
+    peers = PeerTable(clients: description.clients)
+    counted = Storage(zeros: description.clients)
+    session = Self.randomNumber()
+    do { address = try socket.bind(options.address) } catch {
+      authenticator?.end()
+      throw error
+    }
+  }
+
+  deinit { authenticator?.end() }
+
+  static func randomNumber() -> UInt64 {
+    var number: UInt64 = 0
+    randombytes_buf(&number, 8)
+    return number
+  }
+
+  // MARK: What the engine asks
+
+  /// What a client said it has, where it may say so.
+  public func samples(of client: Int) -> Int? {
+    description.network.largestClient == nil ? nil : peers.peer(client)?.samples ?? 0
+  }
+
+  /// In which round each client's update last counted.
+  public var memory: [ServerMemory] { [ServerMemory("counted", counted)] }
+
+  /// Makes a round of the clients that are there and of those who come.
+  public func visit(_ round: OpenRound) throws {
+    for peer in peers.all { restoreCounted(peer) }
+    let exchange = RoundExchange(round, self)
+    self.exchange = exchange
+    defer {
+      self.exchange = nil
+      latestRound = round.index
+    }
+    exchange.begin()
+    while !exchange.isOver { try pump(seconds: exchange.secondsLeft()) }
+    exchange.end()
+    for peer in exchange.accepted { counted.base[peer.client] = Float(round.index + 1) }
+  }
+
+  /// Tells clients that their updates count.
+  public func kept(_ round: Int) {
+    for peer in peers.all where counted.base[peer.client] == Float(round + 1) && peer.counted != round {
+      peer.counted = round
+      peer.updates += 1
+      tell(peer, .verdict, round: round, Verdict(outcome: .counted, reason: ""))
+    }
+  }
+
+  /// Why a client cannot take part; nil where it can.
+  func unsuitable(_ peer: Peer, _ ready: Ready) -> String? {
+    if let largest = description.network.largestClient {
+      return (0...largest).contains(ready.samples)
+        ? nil : "it has \(ready.samples) samples, and federated.network.largest-client is \(largest)"
+    }
+    guard let own = engine?.task.partition.count(of: peer.client), own != ready.samples else { return nil }
+    return "it has \(ready.samples) samples where partition \(peer.client) has \(own); give it the same data, or set "
+      + "federated.network.largest-client"
+  }
+
+  /// What a checkpoint says of a client.
+  func restoreCounted(_ peer: Peer) {
+    let round = Int(counted.base[peer.client]) - 1
+    peer.counted = round >= 0 ? round : nil
+  }
+
+  /// Whether clients that were there in the round before are sent less.
+  var stepsAreSmaller: Bool { engine.map { $0.plan.downloadBytes.follower != $0.plan.downloadBytes.other } ?? false }
+
+  // MARK: The beginning and the end
+
+  /// Waits until so many clients are ready.
+  public func wait(for count: Int) throws {
+    while peers.all.count(where: \.isReady) < count { try pump(seconds: nil) }
+  }
+
+  /// Tells clients that the federation is done, and gives them some seconds to go.
+  public func finish(rounds: Int, digest: String, seconds: Double = 5) throws {
+    let body = Finished(rounds: rounds, digest: digest)
+    finished = body
+    for peer in peers.all where peer.isReady { tell(peer, .finished, body) }
+    let end = Clock.seconds() + seconds
+    while peers.all.contains(where: \.isReady), Clock.seconds() < end { try pump(seconds: end - Clock.seconds()) }
+  }
+
+  private(set) var finished: Finished?
+
+  // MARK: Messages
+
+  /// Handles what has come, or waits for it.  Throws where a signal asks to stop.
+  func pump(seconds: Double?) throws(FederatedError) {
+    let ready = Poll.wait([socket], descriptors: options.stop >= 0 ? [options.stop] : [], seconds: seconds)
+    if ready.contains(1) {
+      throw FederatedError(
+        .stopped,
+        "stopped by a signal"
+          + (exchange.map { " in round \($0.round.index + 1); the state before it is saved, --resume continues" } ?? ""))
+    }
+    // Bounded, so that deadlines are seen whatever comes.
+    for _ in 0..<256 {
+      guard let frames = socket.receive() else { return }
+      receive(frames)
+    }
+  }
+
+  private func receive(_ frames: [Frame]) {
+    guard frames.count >= 2, frames.count <= 3 else { return }
+    let route = Array(frames[0].bytes)
+    let body = frames.count == 3 ? frames[2] : nil
+    // A key stands for a client, whatever its messages say.
+    let known = options.keys == nil ? peers.peer(by: route) : frames[1].property("User-Id").flatMap { Int($0) }.flatMap(peers.peer)
+    guard let header = Header(frames[1].bytes) else {
+      if let known { complain(known, "sent \(frames[1].bytes.count) bytes that are no message of this wire") }
+      return
+    }
+    if header.kind == .hello { return greet(route, known, body) }
+    guard let peer = known, peer.route == route else { return }
+    peer.lastSeen = Clock.seconds()
+    guard header.session == session else { return complain(peer, "speaks of another session") }
+    MessageHandling.handle(header, body, of: peer, by: self)
+  }
+
+  private func greet(_ route: [UInt8], _ known: Peer?, _ body: Frame?) {
+    guard let hello = Body.read(Hello.self, body) else {
+      if let known { complain(known, "greets with what is no greeting") }
+      return
+    }
+    guard let peer = options.keys == nil ? peers.peer(hello.client) : known, peer.client == hello.client else {
+      let name = known.map { "this key is client \($0.client)'s" } ?? "there are \(description.clients) clients"
+      let reason = "client \(hello.client) is not admitted: \(name)"
+      options.log("refused a greeting: \(reason)")
+      send(route, Header(.refuse, session: session), Body.frame(Refusal(cause: .unauthorised, reason: reason)))
+      return
+    }
+    let wasThere = peer.isReady
+    if let before = peers.connect(peer, by: route) {
+      let reason = "another process speaks for client \(peer.client)"
+      send(before, Header(.refuse, session: session), Body.frame(Refusal(cause: .replaced, reason: reason)))
+    }
+    peer.lastSeen = Clock.seconds()
+    peer.address = body?.property("Peer-Address") ?? ""
+    restoreCounted(peer)
+    if !wasThere { options.log("\(peer.name) is there, with \(hello.program)") }
+    let welcome = Welcome(federation: description.identity, taskBytes: description.task.count, counted: peer.counted)
+    tell(peer, .welcome, welcome)
+  }
+
+  /// Sends a message with a JSON body.
+  func tell(_ peer: Peer, _ kind: Header.Kind, round: Int = 0, _ body: some Encodable) {
+    tell(peer, Header(kind, session: session, round: UInt64(round)), Body.frame(body))
+  }
+
+  /// Sends a message; a client that cannot be reached is gone until it greets again.
+  func tell(_ peer: Peer, _ header: Header, _ body: Frame? = nil) {
+    guard let route = peer.route else { return }
+    if !send(route, header, body) { peers.disconnect(peer) }
+  }
+
+  @discardableResult
+  private func send(_ route: [UInt8], _ header: Header, _ body: Frame?) -> Bool {
+    socket.send([route.withUnsafeBytes { Frame($0) }, header.frame] + (body.map { [$0] } ?? []))
+  }
+
+  /// Notes what a client does that it should not.
+  func complain(_ peer: Peer, _ what: String) {
+    peer.complaints += 1
+    let limit = 100
+    if peer.complaints <= limit { options.log("\(peer.name) \(what)") }
+    if peer.complaints == limit { options.log("\(peer.name) is not complained about any more") }
+  }
+}

@@ -1,0 +1,50 @@
+/// How whole payloads are cut: pieces of this size, and so many may be on their way to a peer.
+enum Pieces {
+  /// Bytes of a piece.
+  static let bytes = 512 << 10
+  /// Bytes that may be on their way.
+  static let window = 4 * bytes
+  /// The largest message that is taken: a piece, or a body.
+  static let largestMessage = bytes + 1024
+
+  /// The next piece of a whole from an offset.
+  static func next(from offset: Int, of total: Int) -> Range<Int> { offset..<min(total, offset + bytes) }
+}
+
+/// A payload that comes in pieces, in order; what was received stays when a connection breaks.
+///
+/// Memory is taken as pieces come, so that a peer that announces much and sends nothing costs nothing.
+final class Assembly {
+  /// Bytes of the whole.
+  let total: Int
+  /// Bytes that have come.
+  private(set) var received = 0
+  private var memory: UnsafeMutableRawBufferPointer
+
+  init(total: Int) {
+    self.total = total
+    memory = .allocate(byteCount: min(total, Pieces.bytes), alignment: 64)
+  }
+
+  deinit { memory.deallocate() }
+
+  var isWhole: Bool { received == total }
+
+  /// What has come; valid until the next piece.
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<received]) }
+
+  /// Adds a piece.  False for one that does not follow on what has come, or goes beyond the whole.
+  func add(_ piece: UnsafeRawBufferPointer, at offset: UInt64) -> Bool {
+    guard offset == UInt64(received), piece.count > 0, piece.count <= total - received else { return false }
+    if received + piece.count > memory.count {
+      let larger = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: min(total, max(2 * memory.count, received + piece.count)), alignment: 64)
+      larger.copyMemory(from: bytes)
+      memory.deallocate()
+      memory = larger
+    }
+    UnsafeMutableRawBufferPointer(rebasing: memory[received...]).copyMemory(from: piece)
+    received += piece.count
+    return true
+  }
+}

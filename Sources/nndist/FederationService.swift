@@ -1,0 +1,60 @@
+import Datasets
+import Federated
+import FederatedNetwork
+import Synchronization
+import Training
+
+/// The network side of `nndist server`: it exists before the rounds do, and tells them what it sees once they have a log.
+final class FederationService {
+  let server: FederatedServer
+  private let log: LateLog
+
+  init(_ prepared: PreparedFederation, _ arguments: Arguments) throws(RunError) {
+    let log = LateLog()
+    self.log = log
+    let network = prepared.experiment.federated.network
+    let keys = try ServerIdentity.read(arguments)
+    do {
+      server = try FederatedServer(
+        FederationDescription(
+          task: try FederationTask.text(of: prepared), clients: prepared.task.partition.clients,
+          wanted: network.overSelection > 1 ? prepared.task.cohort : nil, network: network),
+        ServerOptions(
+          address: try NetworkAddress.listening(arguments), keys: keys, program: Version.text,
+          stop: StopSignal.descriptor, log: { log.write($0) }))
+    } catch { throw RunError(error) }
+  }
+
+  /// The federation begins; clients that bring their own data must all be there, since weights depend on what they have.
+  func begin(_ loop: FederatedLoop, _ directory: RunDirectory) throws(RunError) {
+    server.engine = loop.engine
+    log.begin(directory.log)
+    Output.note("listening on \(server.address)")
+    directory.log.write("listening on \(server.address)")
+    guard loop.prepared.experiment.federated.network.largestClient != nil else { return }
+    do { try server.wait(for: loop.prepared.task.partition.clients) } catch { throw RunError(error) }
+  }
+
+  /// The federation is over.
+  func end(_ loop: FederatedLoop) throws(RunError) {
+    do { try server.finish(rounds: loop.progress.round, digest: loop.digest()) } catch { throw RunError(error) }
+  }
+}
+
+/// Lines for a log that does not exist yet, kept until it does.
+private final class LateLog: Sendable {
+  private let state = Mutex<(log: RunLog?, lines: [String])>((nil, []))
+
+  func write(_ line: String) {
+    state.withLock { state in
+      if let log = state.log { log.write(line) } else if state.lines.count < 1000 { state.lines.append(line) }
+    }
+  }
+
+  func begin(_ log: RunLog) {
+    state.withLock { state in
+      for line in state.lines { log.write(line) }
+      state = (log, [])
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import Communication
+import Configuration
+import Training
+
+/// `nndist server CONFIG`: the server of a federation whose clients are elsewhere.
+enum Server: Verb {
+  static let name = "server"
+  static let usage = "server CONFIG --listen tcp://HOST:PORT"
+  static let summary = "serves a federation whose clients run elsewhere, as nndist client"
+  static let keys = Flag("--keys", "DIR", "folder with the server's keys and whom it admits, made by nndist keys")
+  static let flags =
+    [NetworkAddress.listen, keys, NetworkAddress.insecure] + TrainingRun.flags
+
+  static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
+    StopSignal.install()
+    OwnBinary.begin()
+    let node = try ConfigurationLoading.node(arguments.positional[0], arguments)
+    guard FederatedExperiment.isOne(node) else {
+      throw RunError(.configuration, "\(arguments.positional[0]) has no section federated, which a server needs")
+    }
+    do {
+      let prepared = try PreparedFederation(try FederatedExperiment(node)).served()
+      let service = try FederationService(prepared, arguments)
+      let run = FederatedRun(verb: name, arguments: arguments)
+      if let result = try run.rank(prepared, InProcessCommunicator.alone(), for: service) {
+        PreparedRun.report(result, arguments)
+      }
+      return .done
+    } catch { throw RunError(error) }
+  }
+}
