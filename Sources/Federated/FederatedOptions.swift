@@ -25,12 +25,16 @@ public struct FederatedOptions: Sendable {
   public let attack: AttackOptions?
   /// Differential privacy of clients; nil for none.
   public let privacy: PrivacyOptions?
+  /// Masks on uploads; nil for none.
+  public let secureAggregation: SecureAggregationOptions?
   /// How changes and models travel.
   public let compression: CompressionOptions
   /// What devices are like.
   public let devices: DeviceModel
   /// How rounds go where clients are elsewhere.
   public let network: NetworkOptions
+  /// The file that says who took part in each round, in place of a draw; nil draws.
+  public let participation: String?
   /// Bytes of clients' states that are held in memory.
   public let stateMemory: Int
   /// Rounds between evaluations of the model.
@@ -87,6 +91,7 @@ public struct FederatedOptions: Sendable {
       "clip", in: .positive, "largest norm of a client's change; longer ones are shortened, against attackers")
     attack = try AttackOptions.read(&options)
     privacy = try PrivacyOptions.read(&options)
+    secureAggregation = try SecureAggregationOptions.read(&options)
     compression = try options.section("compression", "how changes and models travel") {
       (options) throws(ConfigurationError) in try CompressionOptions(&options)
     }
@@ -96,6 +101,9 @@ public struct FederatedOptions: Sendable {
     network = try options.section("network", "how rounds go where clients are elsewhere; simulations pass over it") {
       (options) throws(ConfigurationError) in try NetworkOptions(&options)
     }
+    participation = try options.optionalText(
+      "participation",
+      "clients.jsonl of a run: the same clients take part in the same rounds, and those count that counted there")
     let megabytes = try options.integer(
       "state-memory", default: 1024, in: 1...1 << 24, unit: "MiB",
       "memory for what clients remember; what goes beyond lies in a file of TMPDIR")
@@ -134,6 +142,7 @@ public struct FederatedOptions: Sendable {
     setting.changeLimit = changeLimit
     setting.attack = attack
     setting.privacy = privacy
+    setting.secureAggregation = secureAggregation
     setting.compression = compression
     setting.stateMemory = stateMemory
     return setting

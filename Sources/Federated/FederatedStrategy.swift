@@ -60,6 +60,8 @@ public struct FederatedPlan: Sendable {
   public var rule: (any RobustRule)?
   /// Whether changes are averaged only once all are there, for attackers that look at them first.
   public var isSeenTogether = false
+  /// Whether uploads travel masked, as ``MaskedLayout`` has them.
+  public var isMasked = false
 
   /// Whether the initial model follows from the seed, so that clients know it; set from the task.
   public internal(set) var startsFromSeed = true
@@ -80,7 +82,7 @@ public struct FederatedPlan: Sendable {
   }
 
   /// Bytes of an upload.
-  public var uploadBytes: Int { uploads.reduce(0) { $0 + $1.bytes } }
+  public var uploadBytes: Int { uploads.reduce(isMasked ? MaskedLayout.extraBytes : 0) { $0 + $1.bytes } }
 
   /// The parts that are changes of the model.
   var changes: [Int] { uploads.indices.filter { uploads[$0].kind == .change } }

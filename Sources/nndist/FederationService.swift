@@ -8,12 +8,25 @@ import Training
 final class FederationService {
   let server: FederatedServer
   private let log: LateLog
+  private let board: StatusBoard?
+  private let page: StatusServer?
 
   init(_ prepared: PreparedFederation, _ arguments: Arguments) throws(RunError) {
     let log = LateLog()
     self.log = log
+    let strategy = type(of: prepared.experiment.federated.strategy).name
+    var (board, page): (StatusBoard?, StatusServer?)
+    if let address = arguments.value(Server.status) {
+      let shown = StatusBoard(
+        FederationStatus(
+          name: prepared.experiment.name, strategy: strategy, rounds: prepared.task.rounds,
+          clients: prepared.task.partition.clients, started: WallClock.seconds))
+      do { page = try StatusServer(at: try .parse(address), showing: shown) } catch { throw RunError(error) }
+      board = shown
+    }
+    (self.board, self.page) = (board, page)
     let network = prepared.experiment.federated.network
-    let keys = try ServerIdentity.read(arguments)
+    let keys = try NetworkIdentity.server(arguments)
     do {
       server = try FederatedServer(
         FederationDescription(
@@ -21,7 +34,7 @@ final class FederationService {
           wanted: network.overSelection > 1 ? prepared.task.cohort : nil, network: network),
         ServerOptions(
           address: try NetworkAddress.listening(arguments), keys: keys, program: Version.text,
-          stop: StopSignal.descriptor, log: { log.write($0) }))
+          stop: StopSignal.descriptor, board: board, log: { log.write($0) }))
     } catch { throw RunError(error) }
   }
 
@@ -29,14 +42,20 @@ final class FederationService {
   func begin(_ loop: FederatedLoop, _ directory: RunDirectory) throws(RunError) {
     server.engine = loop.engine
     log.begin(directory.log)
-    Output.note("listening on \(server.address)")
-    directory.log.write("listening on \(server.address)")
+    for line in ["listening on \(server.address)"] + (page.map { ["status at \($0.address)"] } ?? []) {
+      Output.note(line)
+      directory.log.write(line)
+    }
+    if let board { loop.observers.append(StatusObserver(board)) }
     guard loop.prepared.experiment.federated.network.largestClient != nil else { return }
     do { try server.wait(for: loop.prepared.task.partition.clients) } catch { throw RunError(error) }
   }
 
   /// The federation is over.
   func end(_ loop: FederatedLoop) throws(RunError) {
+    board?.update { status in
+      (status.state, status.ended, status.digest) = (.finished, WallClock.seconds, loop.digest())
+    }
     do { try server.finish(rounds: loop.progress.round, digest: loop.digest()) } catch { throw RunError(error) }
   }
 }

@@ -4,8 +4,8 @@ import Testing
 @Suite("The command line")
 struct UsageTests {
   static let verbs = [
-    "train", "simulate", "launch", "evaluate", "predict", "inspect", "verify", "check", "bench", "data", "doctor",
-    "help",
+    "train", "simulate", "launch", "evaluate", "predict", "inspect", "verify", "check", "bench", "data", "keys",
+    "doctor", "help",
   ]
 
   @Test(

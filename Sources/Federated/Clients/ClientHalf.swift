@@ -93,8 +93,8 @@ public final class ClientVisit {
   public internal(set) var isKnown = false
   /// What its training came to.
   public var outcome = LocalOutcome()
-  /// Bytes of its upload and of its download, where they are not those of the plan.
-  public var wireBytes: (up: Int?, down: Int?)
+  /// Bytes of its upload, where they are not those of the plan.
+  public var wireBytes: Int?
 
   init(_ broadcast: Broadcast, _ plan: FederatedPlan, _ trainer: LocalTrainer) {
     self.broadcast = broadcast

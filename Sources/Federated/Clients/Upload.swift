@@ -32,6 +32,16 @@ public final class Upload {
     return UnsafeMutableRawBufferPointer(start: memory[part].base, count: SignBits.byteCount(parts[part].count))
   }
 
+  /// Whether all Float32 parts are finite and small enough for exact sums.
+  var isSummable: Bool {
+    for (index, part) in parts.enumerated() where part.kind == .change || part.kind == .numbers {
+      let scalars = scalars(index)
+      guard let base = scalars.baseAddress else { continue }
+      if !FixedPointScale.accepts(base, count: scalars.count) { return false }
+    }
+    return true
+  }
+
   /// The integers of a part that is such.
   public func integers(_ part: Int) -> UnsafeMutableBufferPointer<Int64> {
     precondition(parts[part].kind == .integers, "\(parts[part].name) are no integers")

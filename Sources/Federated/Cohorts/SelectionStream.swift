@@ -1,5 +1,5 @@
 /// Which choice a stream of `RandomPurpose.selection` makes: who is asked, who answers, and with which device.
-enum SelectionStream {
+package enum SelectionStream {
   static let cohort: UInt64 = 0
   static let availability: UInt64 = 1
   static let dropout: UInt64 = 2
@@ -10,4 +10,5 @@ enum SelectionStream {
   static let passes: UInt64 = 7
   static let straggling: UInt64 = 8
   static let attackers: UInt64 = 9
+  package static let neighbours: UInt64 = 10
 }

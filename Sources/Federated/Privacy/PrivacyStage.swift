@@ -9,13 +9,13 @@ final class PrivacyStage: OutcomeStage {
   private var norm: ClippingNorm
   private var account: PrivacyAccount
   private let options: PrivacyOptions
-  private let seed: UInt64
+  /// What noise comes from, 16 bits a scalar: a checkpoint's, so that a continued run draws the same.
+  private let key = Storage(zeros: 4)
   private let state: Storage?
 
   /// Throws where the norm cannot adapt, or for what the account throws.
   init(_ options: PrivacyOptions, _ setting: FederatedSetting, _ task: FederatedTask) throws(FederatedError) {
     self.options = options
-    seed = task.seed
     let cohort = Double(task.cohort)
     switch options.clip {
     case .none: norm = ClippingNorm(fixed: .infinity, noiseMultiplier: options.noise, cohort: cohort)
@@ -31,9 +31,17 @@ final class PrivacyStage: OutcomeStage {
     limit = ChangeLimit(norm.limit)
     state = norm.adaptation == nil ? nil : Storage(zeros: 1)
     state?.base[0] = Float(norm.limit)
+    var generator = SystemRandomNumberGenerator()
+    let seed = setting.drawsNoiseKey ? generator.next() as UInt64 : task.seed
+    for place in 0..<4 { key.base[place] = Float(seed >> (16 * UInt64(place)) & 0xFFFF) }
   }
 
-  var memory: [ServerMemory] { state.map { [ServerMemory("clipping-norm", $0)] } ?? [] }
+  var memory: [ServerMemory] {
+    [ServerMemory("noise-key", key)] + (state.map { [ServerMemory("clipping-norm", $0)] } ?? [])
+  }
+
+  /// What noise comes from.
+  private var seed: UInt64 { (0..<4).reduce(0) { $0 | UInt64(key.base[$1]) << (16 * UInt64($1)) } }
 
   func begin(round: Int) throws(FederatedError) {
     if round >= account.rounds, let budget = options.budget {

@@ -2,9 +2,29 @@ import Datasets
 import Layers
 import Tensors
 
+/// What takes part in a federation whose server is elsewhere: it takes downloads, trains on order, and lets go of uploads.
+public protocol VisitingClient: AnyObject {
+  /// Samples that it has.
+  var samples: Int { get }
+  /// Loss terms of a sample.
+  var termsPerSample: Int { get }
+  /// Takes what the server sends before a round, counted from 0.
+  func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError)
+  /// Trains as ordered.
+  func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport
+  /// The upload of the last visit as tensors that travel; valid until the next.
+  var packed: [SafetensorsWriter.Part] { get }
+  /// What it remembers, should its last visit count.
+  var memory: UnsafeBufferPointer<Float> { get }
+  /// How much that is.
+  var memoryCount: Int { get }
+  /// Makes `memory` what it remembers.
+  func remember(_ memory: UnsafeBufferPointer<Float>) throws(FederatedError)
+}
+
 /// One client of a federation whose server is elsewhere: it holds what it was sent, trains on order, and keeps what it
 /// remembers until the server says that its update counts.
-public final class RemoteClient {
+public final class RemoteClient: VisitingClient {
   /// What is trained.
   public let task: FederatedTask
   /// What travels.
@@ -32,6 +52,15 @@ public final class RemoteClient {
       plan.memoryCount == 0
       ? nil : ClientStates(floats: plan.memoryCount, memoryLimit: .max, spillDirectory: nil)
   }
+
+  /// Samples of the client.
+  public var samples: Int { task.partition.count(of: client) }
+
+  /// Loss terms of a sample.
+  public var termsPerSample: Int { task.objective.termsPerSample }
+
+  /// Floats that the client remembers.
+  public var memoryCount: Int { plan.memoryCount }
 
   /// Takes what the server sends before a round, counted from 0; a `.step` is from what was taken in the round before.  Throws
   /// for what no server makes, and then the client holds what it held.

@@ -65,8 +65,8 @@ final class ClientWorker {
     record.steps = visit.outcome.steps
     record.loss = visit.outcome.loss
     record.terms = visit.outcome.terms
-    record.bytesUp = visit.wireBytes.up ?? visit.plan.uploadBytes
-    record.bytesDown = visit.wireBytes.down
+    // A mask hides what an upload leaves out.
+    record.bytesUp = (visit.plan.isMasked ? nil : visit.wireBytes) ?? visit.plan.uploadBytes
     for stage in stages { stage.apply(visit, &record) }
     record.status = isAcceptable ? .accepted : .rejected
     return record
@@ -82,7 +82,7 @@ final class ClientWorker {
     visit.trainer.load(client)
     try recall(states)
     visit.outcome = LocalOutcome()
-    visit.wireBytes = (nil, nil)
+    visit.wireBytes = nil
   }
 
   /// What the client remembers; zeros at its first visit.
@@ -93,15 +93,7 @@ final class ClientWorker {
   }
 
   /// Whether the loss is finite, and all Float32 parts are and small enough for exact sums.
-  var isAcceptable: Bool {
-    if !visit.outcome.loss.isFinite { return false }
-    for (index, part) in visit.plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
-      let scalars = visit.upload.scalars(index)
-      guard let base = scalars.baseAddress else { continue }
-      if !FixedPointScale.accepts(base, count: scalars.count) { return false }
-    }
-    return true
-  }
+  var isAcceptable: Bool { visit.outcome.loss.isFinite && visit.upload.isSummable }
 
   /// Adds the upload of the visit to the sums, or to what must be seen together.
   func add(weight: Int, _ scale: FixedPointScale, together: UnsafeMutablePointer<Float>?) {

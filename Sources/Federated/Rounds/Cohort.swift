@@ -81,7 +81,12 @@ final class Cohort {
     }
     if follows { follow() }
     seconds = 0
-    if remote == nil, !devices.isIdeal { wait(round, plan) }
+    if let known = setting.participation?[round] {
+      isWaitedFor = known.counted
+      samples = known.samples
+    } else if remote == nil, !devices.isIdeal {
+      wait(round, plan)
+    }
     weights.removeAll(keepingCapacity: true)
     weights.append(contentsOf: repeatElement(0, count: count))
     samples.withUnsafeBufferPointer { samples in
@@ -116,6 +121,7 @@ final class Cohort {
 
   /// Appends those who take part in a round that begins at a simulated moment.
   private func draw(_ round: Int, _ moment: Double) {
+    if let known = setting.participation?[round] { return clients.append(contentsOf: known.clients) }
     let (devices, seed) = (setting.devices, task.seed)
     sampler.select(
       round: round, isAvailable: { devices.isIdeal || devices.isAvailable($0, at: moment, round: round, seed: seed) },

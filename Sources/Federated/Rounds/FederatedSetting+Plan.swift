@@ -12,6 +12,7 @@ extension FederatedSetting {
     }
     if let privacy { try adapt(&plan, privacy, strategy, task) }
     try compress(&plan, strategy, task)
+    if let secureAggregation { try adapt(&plan, secureAggregation, strategy, task) }
     if let rule = plan.rule {
       do throws(ConfigurationError) { try rule.check(clients: task.cohort) } catch {
         throw FederatedError(.configuration, error.message)
@@ -65,6 +66,27 @@ extension FederatedSetting {
       "attackers of federated.attack little-is-enough send what others have trained, which federated.privacy cannot count"
     )
     plan.weighting = .clients
+  }
+
+  private func adapt(
+    _ plan: inout FederatedPlan, _ masks: SecureAggregationOptions, _ strategy: String, _ task: FederatedTask
+  ) throws(FederatedError) {
+    try require(
+      attack?.seesAll != true,
+      "attackers of federated.attack little-is-enough look at all changes, which federated.secure-aggregation hides")
+    try require(
+      !plan.keepsChanges,
+      "federated.secure-aggregation yields sums, and \(strategy) looks at changes one by one: take fedavg")
+    try require(
+      compression.up == nil,
+      "federated.secure-aggregation takes 8 bytes a scalar whatever it is; remove federated.compression.up")
+    var cohort = task.cohort
+    if case .fixed(let wanted) = sampling { cohort = devices.selected(wanted: wanted, of: task.partition.clients) }
+    try masks.check(cohort: cohort)
+    plan.uploads = plan.uploads.map { part in
+      UploadPart(part.name, part.kind, count: part.count, bytes: 8 * part.count, isUnweighted: part.isUnweighted)
+    }
+    plan.isMasked = true
   }
 
   private func compress(

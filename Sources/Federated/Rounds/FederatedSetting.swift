@@ -19,6 +19,13 @@ public struct FederatedSetting: Sendable {
   public var attack: AttackOptions?
   /// Differential privacy of clients.
   public var privacy: PrivacyOptions?
+  /// Whether noise comes from a key of the system's randomness, as it must where clients know the seed, and not from the seed.
+  /// The key has 64 bits: whoever can try them all can take the noise away.
+  public var drawsNoiseKey = false
+  /// Who took part in each round, in place of a draw; nil draws.
+  public var participation: Participation?
+  /// Masks on uploads.
+  public var secureAggregation: SecureAggregationOptions?
   /// How changes and models travel.
   public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
@@ -27,7 +34,7 @@ public struct FederatedSetting: Sendable {
   public var spillDirectory: String?
 
   /// Whether a server sees nothing but sums of uploads.
-  public var masksUploads: Bool { false }
+  public var masksUploads: Bool { secureAggregation != nil }
 
   /// The folder of that file.
   var spillFolder: String {

@@ -101,7 +101,7 @@ private final class ReconnaissanceClient: ClientHalf {
       _ = memory.add(embedding, to: label)
     }
     visit.state[0] += 1
-    visit.wireBytes.up = memory.uploadBytes
+    visit.wireBytes = memory.uploadBytes
   }
 
   func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part] { wire.packed(visit.upload.integers(0)) }

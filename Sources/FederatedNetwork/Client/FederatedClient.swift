@@ -1,6 +1,5 @@
 import Datasets
 import Federated
-import Layers
 
 /// A client of a federation whose server is elsewhere.
 ///
@@ -15,13 +14,13 @@ public final class FederatedClient {
 
   let options: ClientOptions
   let store: ClientStore?
-  private let context = SocketContext()
+  private let context: SocketContext
   private let socket: Socket
   private let events: ConnectionEvents
   private let thread = VisitThread()
   var session: UInt64?
   var welcome: Welcome?
-  var remote: RemoteClient?
+  var remote: (any VisitingClient)?
   /// What is being fetched: the task, or what comes before a round.
   var fetch: (round: UInt64, kind: DownloadKind?, assembly: Assembly, asked: Int)?
   /// The order that is worked on, and the one that came meanwhile.
@@ -39,12 +38,20 @@ public final class FederatedClient {
   private let admits: (OrderBody) -> String?
 
   /// A client that begins to connect.  `admits` says why it does not do what an order wants; nil where it does.
-  public init(
+  public convenience init(
     _ options: ClientOptions, store: ClientStore?, admits: @escaping (VisitOrder) -> String? = { _ in nil }
+  ) throws(FederatedError) {
+    try self.init(options, store: store, SocketContext(), admits: admits)
+  }
+
+  /// The same among others in a process, which share threads.
+  init(
+    _ options: ClientOptions, store: ClientStore?, _ context: SocketContext, admits: @escaping (VisitOrder) -> String? = { _ in nil }
   ) throws(FederatedError) {
     self.options = options
     self.store = store
     self.admits = { admits($0.order) }
+    self.context = context
     socket = Socket(.dealer, context)
     socket.limit(messages: Pieces.largestMessage)
     socket.set(ZMQ.reconnect, 100)
@@ -55,7 +62,7 @@ public final class FederatedClient {
   }
 
   /// Takes part until the federation is over; `make` builds the client's half from the task, a configuration in YAML.
-  public func run(_ make: (String) throws -> RemoteClient) throws -> ClientSummary {
+  public func run(_ make: (String) throws -> any VisitingClient) throws -> ClientSummary {
     defer { if isTraining { thread.join() } }
     while !isOver {
       let ready = Poll.wait(
@@ -130,7 +137,7 @@ public final class FederatedClient {
 
   // MARK: Messages
 
-  private func receive(_ frames: [Frame], _ make: (String) throws -> RemoteClient) throws {
+  private func receive(_ frames: [Frame], _ make: (String) throws -> any VisitingClient) throws {
     guard let first = frames.first, let header = Header(first.bytes) else { return }
     let body = frames.count > 1 ? frames[1] : nil
     if header.kind == .refuse { throw refusal(body) }
@@ -184,7 +191,7 @@ public final class FederatedClient {
     if let pending, let counted = welcome.counted, counted >= pending.round {
       try settle(counted == pending.round ? .counted : .late)
     }
-    let ready = Ready(samples: remote.task.partition.count(of: remote.client), held: held)
+    let ready = Ready(samples: remote.samples, held: held)
     send(.ready, Body.frame(ready))
   }
 
@@ -200,7 +207,7 @@ public final class FederatedClient {
     self.fetch = fetch
   }
 
-  private func came(_ header: Header, _ body: Frame?, _ make: (String) throws -> RemoteClient) throws {
+  private func came(_ header: Header, _ body: Frame?, _ make: (String) throws -> any VisitingClient) throws {
     guard let fetch, fetch.round == header.round, let body, fetch.assembly.add(body.bytes, at: header.offset) else { return }
     guard fetch.assembly.isWhole else { return ask() }
     self.fetch = nil
@@ -216,12 +223,12 @@ public final class FederatedClient {
   }
 
   /// What was remembered and what was pending when the client ended.
-  private func restore(_ remote: RemoteClient, _ welcome: Welcome) throws {
+  private func restore(_ remote: any VisitingClient, _ welcome: Welcome) throws {
     guard let store else { return }
-    if let memory = try store.memory(of: welcome.federation), memory.count == remote.plan.memoryCount {
+    if let memory = try store.memory(of: welcome.federation), memory.count == remote.memoryCount {
       try memory.withUnsafeBufferPointer { (memory) throws in try remote.remember(memory) }
     }
-    if let saved = try store.pending(of: welcome.federation), saved.memory.count == remote.plan.memoryCount {
+    if let saved = try store.pending(of: welcome.federation), saved.memory.count == remote.memoryCount {
       pending = saved
     }
   }
@@ -277,7 +284,7 @@ public final class FederatedClient {
     summary.visits += 1
     summary.steps += report.steps
     summary.loss = report.terms > 0 ? report.loss / Double(report.terms) : summary.loss
-    summary.samples += report.terms / max(1, remote.task.objective.termsPerSample)
+    summary.samples += report.terms / max(1, remote.termsPerSample)
     guard let order else { return }
     // The round may have ended meanwhile, and another one begun.
     guard order.order == trained else { return try begin(order) }

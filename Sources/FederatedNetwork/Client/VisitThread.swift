@@ -11,7 +11,7 @@ final class VisitThread: @unchecked Sendable {
   private let outcome = Mutex<Result<VisitReport, FederatedError>?>(nil)
   private let running = DispatchGroup()
 
-  func start(_ client: RemoteClient, _ order: VisitOrder) {
+  func start(_ client: any VisitingClient, _ order: VisitOrder) {
     nonisolated(unsafe) let client = client
     running.enter()
     let thread = Thread { [self] in

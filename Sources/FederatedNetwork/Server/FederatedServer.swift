@@ -101,6 +101,7 @@ public final class FederatedServer: RemoteVisits {
     for peer in peers.all where counted.base[peer.client] == Float(round + 1) && peer.counted != round {
       peer.counted = round
       peer.updates += 1
+      show(peer, .done)
       tell(peer, .verdict, round: round, Verdict(outcome: .counted, reason: ""))
     }
   }
@@ -199,6 +200,7 @@ public final class FederatedServer: RemoteVisits {
     peer.address = body?.property("Peer-Address") ?? ""
     restoreCounted(peer)
     if !wasThere { options.log("\(peer.name) is there, with \(hello.program)") }
+    show(peer, .online)
     let welcome = Welcome(federation: description.identity, taskBytes: description.task.count, counted: peer.counted)
     tell(peer, .welcome, welcome)
   }
@@ -211,7 +213,9 @@ public final class FederatedServer: RemoteVisits {
   /// Sends a message; a client that cannot be reached is gone until it greets again.
   func tell(_ peer: Peer, _ header: Header, _ body: Frame? = nil) {
     guard let route = peer.route else { return }
-    if !send(route, header, body) { peers.disconnect(peer) }
+    if send(route, header, body) { return }
+    peers.disconnect(peer)
+    show(peer, .offline)
   }
 
   @discardableResult
@@ -219,9 +223,19 @@ public final class FederatedServer: RemoteVisits {
     socket.send([route.withUnsafeBytes { Frame($0) }, header.frame] + (body.map { [$0] } ?? []))
   }
 
+  /// Shows what a client does to whoever looks at the status page.
+  func show(_ peer: Peer, _ state: ClientStatus.State) {
+    options.board?.update { status in
+      guard peer.client < status.clients.count else { return }
+      status.clients[peer.client].show(peer, state)
+      status.cohort?.arrived = exchange?.accepted.count ?? 0
+    }
+  }
+
   /// Notes what a client does that it should not.
   func complain(_ peer: Peer, _ what: String) {
     peer.complaints += 1
+    peer.remark = what
     let limit = 100
     if peer.complaints <= limit { options.log("\(peer.name) \(what)") }
     if peer.complaints == limit { options.log("\(peer.name) is not complained about any more") }

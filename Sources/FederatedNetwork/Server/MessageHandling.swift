@@ -63,6 +63,7 @@ enum MessageHandling {
   private static func leave(_ peer: Peer, _ server: FederatedServer) {
     server.options.log("\(peer.name) has left")
     server.peers.disconnect(peer)
+    server.show(peer, .offline)
   }
 }
 

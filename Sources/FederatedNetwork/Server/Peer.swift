@@ -26,6 +26,8 @@ final class Peer {
   var bytesDown = 0
   /// Lines that the log has about it; a peer that breaks rules again and again does not fill the disk.
   var complaints = 0
+  /// What was last said about it.
+  var remark = ""
   /// Its part in the open round.
   var work = Work()
 
@@ -96,4 +98,17 @@ final class PeerTable {
 
   /// All that ever came, in order of their numbers.
   var all: [Peer] { peers.values.sorted { $0.client < $1.client } }
+}
+
+extension ClientStatus {
+  /// What a server knows of a client.
+  mutating func show(_ peer: Peer, _ state: State) {
+    if state == .selected, self.state != .selected { rounds += 1 }
+    self.state = state
+    address = peer.address
+    (accepted, rejected) = (peer.updates, peer.rejected)
+    (bytesUp, bytesDown) = (peer.bytesUp, peer.bytesDown)
+    lastSeen = WallClock.seconds
+    remark = peer.remark
+  }
 }

@@ -47,6 +47,7 @@ final class RoundExchange {
 
   /// Asks whoever is there.
   func begin() {
+    defer { showCohort() }
     for place in round.places where round.isVisited(place) {
       waiting.insert(place)
       guard let peer = server.peers.peer(round.client(place)) else { continue }
@@ -56,6 +57,14 @@ final class RoundExchange {
     for place in waiting.sorted() { if let peer = server.peers.peer(round.client(place)) { ask(peer) } }
   }
 
+  private func showCohort() {
+    let deadline = server.description.network.deadline.map { WallClock.seconds + $0 }
+    server.options.board?.update { status in
+      status.state = .inRound
+      status.cohort = .init(needed: server.description.wanted ?? waiting.count, deadline: deadline)
+    }
+  }
+
   /// Asks a client that is there, unless it is done.
   func ask(_ peer: Peer) {
     guard peer.isReady, let place = peer.work.place, waiting.contains(place) else { return }
@@ -63,7 +72,10 @@ final class RoundExchange {
     peer.work.download = download
     let (image, bytes) = download.map { whole($0) } ?? (nil, 0)
     if bytes > 0 { peer.work.bytesDown = bytes }
-    if peer.work.step == .idle { peer.work.step = .asked }
+    if peer.work.step == .idle {
+      peer.work.step = .asked
+      server.show(peer, .selected)
+    }
     server.tell(
       peer, .order, round: round.index,
       OrderBody(order: round.order(place), download: download, downloadBytes: image?.bytes.count ?? 0))
@@ -90,7 +102,11 @@ final class RoundExchange {
     guard header.round == UInt64(round.index), peer.work.place != nil, let kind = peer.work.download,
       let image = images[kind]?.image
     else { return nil }
-    if peer.work.step == .asked { peer.work.step = .fetching }
+    if peer.work.step == .asked {
+      peer.work.step = .fetching
+      server.show(peer, .downloading)
+    }
+    if header.total >= UInt64(image.bytes.count) { server.show(peer, .training) }
     return SharedBytes(bytes: image.bytes, owner: image)
   }
 
@@ -149,6 +165,7 @@ final class RoundExchange {
       peer.work.step = .uploading
       peer.work.movedAt = Clock.seconds()
       uploading.append(peer)
+      server.show(peer, .uploading)
       grant(peer)
     }
   }
@@ -199,6 +216,7 @@ final class RoundExchange {
       if status == .accepted {
         accepted.append(peer)
         close(peer, place)
+        server.show(peer, .done)
       } else {
         reject(peer, place, "its update is not finite, too large, or longer than was ordered")
       }
@@ -211,6 +229,7 @@ final class RoundExchange {
     server.complain(peer, "is rejected in round \(round.index + 1): \(reason)")
     peer.rejected += 1
     settle(peer, place, .rejected)
+    server.show(peer, .rejected)
     refuse(peer, .rejected, reason)
   }
 
@@ -246,6 +265,7 @@ final class RoundExchange {
     for place in waiting {
       guard let peer = server.peers.peer(round.client(place)) else { continue }
       round.record(place, nil, .lost, bytesUp: 0, bytesDown: peer.work.bytesDown)
+      if peer.isReady { server.show(peer, .late) }
       server.tell(peer, .cancel, round: round.index, Verdict(outcome: .late, reason: "the round is over"))
     }
     for place in round.places { server.peers.peer(round.client(place))?.work = Peer.Work() }

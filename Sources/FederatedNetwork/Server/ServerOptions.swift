@@ -10,16 +10,19 @@ public struct ServerOptions: Sendable {
   public var program: String
   /// A descriptor that becomes readable when it is to stop.
   public var stop: Int32
+  /// Where it shows what its clients do; nil where nobody looks.
+  public var board: StatusBoard?
   /// Lines for the log.
   public var log: @Sendable (String) -> Void
 
   /// A server's options.
   public init(
     address: String, keys: (server: KeyPair, clients: [[UInt8]: Int])?, program: String, stop: Int32,
-    log: @escaping @Sendable (String) -> Void
+    board: StatusBoard? = nil, log: @escaping @Sendable (String) -> Void
   ) {
     self.address = address
     self.keys = keys
+    self.board = board
     self.program = program
     self.stop = stop
     self.log = log

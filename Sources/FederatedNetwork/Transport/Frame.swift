@@ -8,16 +8,30 @@ final class Frame {
   /// An empty frame, to be received into.
   init() { zmq_msg_init(message) }
 
+  private init(count: Int) {
+    precondition(zmq_msg_init_size(message, count) == 0, "no memory for a message of \(count) bytes")
+  }
+
   /// A copy of some bytes.
-  init(_ bytes: UnsafeRawBufferPointer) {
-    precondition(zmq_msg_init_size(message, bytes.count) == 0, "no memory for a message of \(bytes.count) bytes")
+  convenience init(_ bytes: UnsafeRawBufferPointer) {
+    self.init(count: bytes.count)
     if let base = bytes.baseAddress, bytes.count > 0 {
       zmq_msg_data(message)?.copyMemory(from: base, byteCount: bytes.count)
     }
   }
 
+  /// A copy of some bytes.
+  convenience init(copying bytes: [UInt8]) {
+    self.init(count: bytes.count)
+    bytes.withUnsafeBytes { bytes in
+      if let base = bytes.baseAddress, bytes.count > 0 {
+        zmq_msg_data(message)?.copyMemory(from: base, byteCount: bytes.count)
+      }
+    }
+  }
+
   /// A text.
-  static func text(_ text: String) -> Frame { Array(text.utf8).withUnsafeBytes { Frame($0) } }
+  static func text(_ text: String) -> Frame { Frame(copying: Array(text.utf8)) }
 
   /// Bytes that are not copied: `owner` lives until they have been sent.
   init(_ bytes: UnsafeRawBufferPointer, of owner: AnyObject) {

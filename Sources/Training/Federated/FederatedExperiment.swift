@@ -158,6 +158,9 @@ public struct PreparedFederation: Sendable {
         local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients),
         largestCohort: widest.largestCohort(of: partition.clients), startsFromSeed: experiment.model.weights == nil)
       setting.devices = try setting.devices.loaded(clients: partition.clients)
+      if let file = federated.participation {
+        setting.participation = try ParticipationFile.read(file, clients: partition.clients)
+      }
       self.setting = setting
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       self.experiment = experiment
@@ -165,8 +168,11 @@ public struct PreparedFederation: Sendable {
   }
 
   /// The federation of a server whose clients are elsewhere: time passes there as it does, and nothing is simulated.
-  public func served() -> PreparedFederation {
+  ///
+  /// Noise comes from a key of the system, unless `fixedNoise`.
+  public func served(fixedNoise: Bool) -> PreparedFederation {
     var served = self
+    served.setting.drawsNoiseKey = !fixedNoise
     var devices = DeviceModel.ideal
     devices.overSelection = experiment.federated.network.overSelection
     served.setting.devices = devices

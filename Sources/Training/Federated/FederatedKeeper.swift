@@ -240,3 +240,8 @@ extension FederatedEngine {
     }
   }
 }
+
+extension Checkpoint {
+  /// Whether it is that of a server whose clients are elsewhere, and keep what they remember.
+  var lacksClients: Bool { (try? state().names.contains { $0.hasPrefix("network/") }) ?? false }
+}

@@ -84,9 +84,12 @@ extension RunDirectory {
     try MetricsLog("\(path)/metrics.jsonl", resumingAfter: counter, faults)
   }
 
+  /// Where the ledger of a federation's clients lies in a run.
+  static func ledger(of run: String) -> String { "\(run)/clients.jsonl" }
+
   /// Opens `clients.jsonl`, the ledger of a federation's clients, in the same way.
   public func clients(resumingAfter counter: MetricsLog.Counter? = nil) throws(RunError) -> MetricsLog {
-    try MetricsLog("\(path)/clients.jsonl", resumingAfter: counter, faults)
+    try MetricsLog(RunDirectory.ledger(of: path), resumingAfter: counter, faults)
   }
 
   /// Marks the run as finished: the object is what `--resume` prints from then on.

@@ -108,12 +108,22 @@ public struct Verification {
     do {
       var node = configuration
       if let threads { node = try node.setting("compute.threads", to: "\(threads)", source: "--threads") }
+      // Where clients were elsewhere, who was back in time is no function of the configuration.
+      let ledger = RunDirectory.ledger(of: run)
+      if Files.isFile(ledger) {
+        node = try node.setting("federated.participation", to: Node.text(ledger).yaml(), source: "\(run)")
+      }
       prepared = try PreparedFederation(try FederatedExperiment(node))
     } catch { throw RunError(error) }
     let loop = try FederatedLoop(prepared, InProcessCommunicator.alone())
     loop.observers = observers
     try requireSense(prepared.task.rounds, "rounds")
-    let checkpoint = try restore(note) { (checkpoint) throws(RunError) in try loop.resume(from: checkpoint) }
+    let checkpoint = try restore(note) { (checkpoint) throws(RunError) in
+      if loop.engine.states != nil, checkpoint.lacksClients {
+        throw RunError(.checkpoint, "\(checkpoint.directory) is a server's, which does not have what clients remember")
+      }
+      try loop.resume(from: checkpoint)
+    }
     let start = loop.progress.round
     differences(loop.dataDigest(), try program(prepared.task.compute), from: start).forEach(note)
     var comparison = Comparison(self, from: start, checkpoint)
@@ -206,7 +216,7 @@ public struct Verification {
         continue
       }
       do throws(RunError) { try resume(checkpoint) } catch {
-        if Files.isFolder(path) { throw error }
+        if Files.isFolder(path), !checkpoint.lacksClients { throw error }
         continue
       }
       return path

@@ -4,7 +4,7 @@ import Training
 /// `nndist bench SUBJECT`: how fast things are here.
 enum Bench: Verb {
   static let name = "bench"
-  static let usage = "bench step|simulate|gemm|memory|allreduce|strategies [CONFIG]"
+  static let usage = "bench step|simulate|wire|gemm|memory|allreduce|strategies [CONFIG]"
   static let summary = "times training steps, and what the machine can do at best"
   static let details = """
     step: whole training steps of a model (gradients, exchange through the strategy, update) on random samples that lie in \
@@ -13,6 +13,8 @@ enum Bench: Verb {
     Under mpirun all ranks are timed together and rank 0 reports.
     simulate: rounds of a federation on random samples that lie in memory, or of --config on its own data; client updates a \
     second. Without --task it is logistic regression over 1,000 clients of 60 samples, 10 a round.
+    wire: rounds of a federation over encrypted connections on loopback, whose clients do not train, against the bare \
+    transfer of as many bytes by as many connections.
     allreduce: the sum over all ranks of 4 B to 64 MiB, and which transport was chosen for each size; small ones are timed \
     1,000 in a row. Under mpirun, or on threads with --ranks (default 2).
     gemm: products of matrices of many shapes. memory: passes over arrays of 32 KiB to 256 MiB. Both on one core.
@@ -44,7 +46,8 @@ enum Bench: Verb {
   private static let strategyFlags = [
     BenchStrategies.strategies, BenchStrategies.seeds, BenchStrategies.bandwidth, BenchStrategies.latency,
   ]
-  static let flags = stepFlags + [BenchSimulate.task, type, transport] + strategyFlags + [.run, .quiet]
+  private static let wireFlags = [BenchWire.clients, BenchWire.parameters, BenchWire.rounds, BenchWire.crowd]
+  static let flags = stepFlags + [BenchSimulate.task, type, transport] + strategyFlags + wireFlags + [.run, .quiet]
 
   /// What can be timed, and the flags that mean something to it.
   private static let subjects:
@@ -54,6 +57,7 @@ enum Bench: Verb {
         "simulate", [BenchSimulate.task, config, ranks, seconds, .set, .json],
         { (arguments) throws(RunError) in try BenchSimulate(arguments).run() }
       ),
+      ("wire", wireFlags + [.json], { (arguments) throws(RunError) in try BenchWire(arguments).run() }),
       (
         "allreduce", [ranks, type, transport, .json],
         { (arguments) throws(RunError) in try BenchAllReduce(arguments).run() }

@@ -8,8 +8,12 @@ enum Server: Verb {
   static let usage = "server CONFIG --listen tcp://HOST:PORT"
   static let summary = "serves a federation whose clients run elsewhere, as nndist client"
   static let keys = Flag("--keys", "DIR", "folder with the server's keys and whom it admits, made by nndist keys")
+  static let fixedNoise = Flag(
+    "--fixed-noise", nil, "noise of federated.privacy from the seed, as in simulate; for tests, on loopback only")
+  static let status = Flag(
+    "--status", "URL", "shows how the federation stands at http://HOST:PORT: a page, status.json and metrics")
   static let flags =
-    [NetworkAddress.listen, keys, NetworkAddress.insecure] + TrainingRun.flags
+    [NetworkAddress.listen, keys, status, NetworkAddress.insecure, fixedNoise] + TrainingRun.flags
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
     StopSignal.install()
@@ -19,7 +23,12 @@ enum Server: Verb {
       throw RunError(.configuration, "\(arguments.positional[0]) has no section federated, which a server needs")
     }
     do {
-      let prepared = try PreparedFederation(try FederatedExperiment(node)).served()
+      let isFixed = arguments.has(fixedNoise)
+      if isFixed, !NetworkAddress.isLoopback(try NetworkAddress.listening(arguments)) {
+        throw RunError(
+          .usage, "--fixed-noise goes on loopback only: clients know the seed, and could take the noise away")
+      }
+      let prepared = try PreparedFederation(try FederatedExperiment(node)).served(fixedNoise: isFixed)
       let service = try FederationService(prepared, arguments)
       let run = FederatedRun(verb: name, arguments: arguments)
       if let result = try run.rank(prepared, InProcessCommunicator.alone(), for: service) {

@@ -13,6 +13,7 @@ enum Verbs {
     Check.self,
     Bench.self,
     DataVerb.self,
+    Keys.self,
     Doctor.self,
     Help.self,
   ]

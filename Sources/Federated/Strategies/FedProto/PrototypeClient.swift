@@ -83,7 +83,7 @@ final class PrototypeClient: ClientHalf {
       means[start + table.width] = count > 0 ? 1 : 0
       held += count > 0 ? 1 : 0
     }
-    visit.wireBytes.up = table.bytes(of: held)
+    visit.wireBytes = table.bytes(of: held)
   }
 
   /// The cross-entropy of the model's outputs, and the samples whose nearest prototype is that of their class; none without

@@ -104,7 +104,7 @@ private final class FedMaskClient: ClientHalf {
       prepare(frozen, model)
     }
     let kept = Int(Reductions.sum(held.base, count))
-    visit.wireBytes.up = SignBits.byteCount(kept) + SignBits.byteCount(count)
+    visit.wireBytes = SignBits.byteCount(kept) + SignBits.byteCount(count)
     upload(visit, state)
   }
 

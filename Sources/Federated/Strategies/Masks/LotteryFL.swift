@@ -113,7 +113,7 @@ private final class LotteryClient: ClientHalf {
     if let change = visit.upload.scalars(0).baseAddress { MaskedGradients.multiply(change, by: mask.base, count) }
     let kept = Int(Reductions.sum(mask.base, count))
     let states = visit.plan.shared.count - count
-    visit.wireBytes.up = 4 * (kept + states) + weights.byteCount
+    visit.wireBytes = 4 * (kept + states) + weights.byteCount
     for i in 0..<count { mask.base[i] = mask.base[i] > 0 ? 1 : -1 }
     SignBits.pack(mask.base, count: count, into: bits)
     SignBits.pack(mask.base, count: count, into: state)
