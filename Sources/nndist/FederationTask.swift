@@ -3,19 +3,17 @@ import Training
 
 /// What a server tells its clients of its configuration, and what a client makes of it.
 enum FederationTask {
+  /// Keys that name files or are the business of one machine, and what stands in their place: of `model.weights` a client must
+  /// know that there are some, and gets them with its first download.
+  private static let removed = [
+    ("data.path", "null"), ("model.weights", "elsewhere"), ("federated.devices", "null"),
+    ("federated.participation", "null"), ("checkpoint", "null"), ("client", "null"), ("faults", "null"),
+    ("compute.threads", "null"),
+  ]
 
   /// The configuration as clients get it.
   static func text(of prepared: PreparedFederation) throws(RunError) -> String {
-    var node = prepared.resolved
-    do {
-      for key in [
-        "data.path", "model.weights", "federated.devices", "checkpoint", "client", "faults", "compute.threads",
-      ]
-      where FederationTask.has(key, node) {
-        node = try node.setting(key, to: "null", source: "the server")
-      }
-    } catch { throw RunError(error) }
-    return node.yaml()
+    do { return try without(prepared.resolved, source: "the server").yaml() } catch { throw RunError(error) }
   }
 
   /// The federation of a client, from what the server has told and what is its own: where its data lie, and its threads.
@@ -23,11 +21,8 @@ enum FederationTask {
     _ text: String, own: Node, limits: ClientLimits, client: Int, data path: String?
   ) throws(RunError) -> PreparedFederation {
     do {
-      var node = try Node.parse(text, file: "the server's task")
-      for key in ["data.path", "model.weights", "federated.devices", "checkpoint", "client", "faults"]
-      where has(key, node) {
-        node = try node.setting(key, to: "null", source: "this client")
-      }
+      // Whatever a server says, a client opens no file but its own.
+      var node = try without(try Node.parse(text, file: "the server's task"), source: "this client")
       if let path = path.map({ Node.text($0).yaml() }) ?? own["data"]?["path"].flatMap({ $0.isNull ? nil : $0.yaml() })
       {
         node = try node.setting("data.path", to: path, source: "this client")
@@ -39,6 +34,12 @@ enum FederationTask {
       try limits.check(prepared)
       return prepared
     } catch { throw RunError(error) }
+  }
+
+  private static func without(_ node: Node, source: String) throws(ConfigurationError) -> Node {
+    var node = node
+    for (key, value) in removed where has(key, node) { node = try node.setting(key, to: value, source: source) }
+    return node
   }
 
   private static func has(_ path: String, _ node: Node) -> Bool {

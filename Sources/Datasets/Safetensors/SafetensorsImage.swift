@@ -95,6 +95,11 @@ public struct SafetensorsView {
     return UnsafeRawBufferPointer(rebasing: bytes[start + entry.range.lowerBound..<start + entry.range.upperBound])
   }
 
+  /// An error that says why a tensor is not what belongs there.
+  public func unsuitable(_ tensor: String, _ reason: String) -> DataError {
+    DataError(.unsuitable, "\(name): tensor \(tensor) \(reason)")
+  }
+
   /// target ← a tensor of as many Float32.
   public func copy(_ tensor: String, into target: UnsafeMutableBufferPointer<Float>) throws(DataError) {
     UnsafeMutableRawBufferPointer(target).copyMemory(from: try bytes(tensor, .float32, count: target.count))

@@ -10,8 +10,8 @@ public protocol VisitingClient: AnyObject {
   var termsPerSample: Int { get }
   /// Bytes that what the server sends before a round can have at most, as a file.
   var largestDownload: Int { get }
-  /// Takes what the server sends before a round.
-  func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError)
+  /// Takes what the server sends before a round, counted from 0.
+  func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError)
   /// Trains as ordered.
   func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport
   /// The upload of the last visit as tensors that travel; valid until the next.
@@ -60,6 +60,7 @@ public final class RemoteClient: VisitingClient {
     plan = try FederatedEngine.plan(task, strategy, setting)
     secureAggregation = setting.secureAggregation
     let broadcast = Broadcast(ParameterStore(task.layout), plan.blocks)
+    if task.startsFromSeed { task.layout.initialise(broadcast.model, seed: task.seed) }
     stages = try RoundStages(setting, task, plan, broadcast, isClient: true)
     worker = ClientWorker(
       task, plan, strategy.makeClient(task, plan),
@@ -86,9 +87,10 @@ public final class RemoteClient: VisitingClient {
   /// Floats that the client remembers.
   public var memoryCount: Int { plan.memoryCount }
 
-  /// Takes what the server sends before a round.
-  public func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError) {
-    try stages.take(download, kind, into: worker.visit.broadcast, worker.half)
+  /// Takes what the server sends before a round, counted from 0; a `.step` is from what was taken in the round before.  Throws
+  /// for what no server makes, and then the client holds what it held.
+  public func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError) {
+    try stages.take(download, kind, round: round, into: worker.visit.broadcast, worker.half)
   }
 
   /// Trains as ordered.  What is uploaded is ``packed`` then, and what the client would remember ``memory``.
@@ -101,7 +103,7 @@ public final class RemoteClient: VisitingClient {
   }
 
   /// The upload of the last visit as tensors that travel; valid until the next.
-  public var packed: [SafetensorsWriter.Part] { stages.packed(worker.visit, worker.half) }
+  public var packed: [SafetensorsWriter.Part] { worker.packed }
 
   /// How uploads are masked; nil where they are not.
   public var masking: (options: SecureAggregationOptions, words: Int)? {

@@ -1,3 +1,5 @@
+import Datasets
+
 /// Visits clients in place of an engine's own workers: clients elsewhere, which train for themselves and send their uploads.
 public protocol RemoteVisits: AnyObject {
   /// Samples that a client has; nil where the task's partition says.
@@ -60,6 +62,14 @@ public struct VisitReport: Sendable, Hashable, Codable {
     self.terms = terms
     self.isWhole = isWhole
     self.isAcceptable = isAcceptable
+  }
+
+  /// Throws for numbers that no visit comes to, and that sums over clients have no room for.
+  public func check() throws(DataError) {
+    let most = 1 << 40
+    guard 0...most ~= steps, 0...most ~= terms, loss.isFinite else {
+      throw DataError(.unsuitable, "a report of \(steps) steps, \(terms) terms and a loss of \(loss)")
+    }
   }
 
   init(_ record: VisitRecord) {

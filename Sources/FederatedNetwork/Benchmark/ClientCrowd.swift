@@ -65,7 +65,7 @@ private final class IdleClient: VisitingClient {
 
   deinit { image.deallocate() }
 
-  func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError) {}
+  func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError) {}
 
   func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport {
     VisitReport(steps: 1, loss: 1, terms: 1, isWhole: true, isAcceptable: true)

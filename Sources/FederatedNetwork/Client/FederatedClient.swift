@@ -330,7 +330,7 @@ public final class FederatedClient {
   private func fetched(_ assembly: Assembly, _ kind: DownloadKind) throws {
     guard let remote, let order else { return }
     let view = try SafetensorsView(assembly.bytes, name: "the download of round \(order.order.round + 1)")
-    try remote.take(view, kind)
+    try remote.take(view, kind, round: order.order.round)
     summary.bytesDown += view.tensors.values.reduce(0) { $0 + $1.range.count }
     held = order.order.round
     spare = assembly
