@@ -43,11 +43,14 @@ public final class FederatedServer: RemoteVisits {
   public init(_ description: FederationDescription, _ options: ServerOptions) throws(FederatedError) {
     self.description = description
     self.options = options
+    FederatedServer.raiseDescriptorLimit()
     context = SocketContext(threads: max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
     socket = Socket(.router, context)
     socket.limit(messages: Pieces.largestMessage)
     socket.set(ZMQ.routerMandatory, 1)
     socket.set(ZMQ.backlog, 1024)
+    // A client that sends what nobody asked for fills its own connection, and not the server's memory.
+    socket.set(ZMQ.receiveQueue, 16)
     if let keys = options.keys {
       authenticator = try Authenticator(keys.clients, context, refused: options.log)
       socket.encrypt(as: keys.server)
@@ -66,6 +69,14 @@ public final class FederatedServer: RemoteVisits {
   }
 
   deinit { authenticator?.end() }
+
+  /// Every connection takes a descriptor, and systems give a process few before it asks for more.
+  private static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = min(limit.rlim_max, 1 << 20)
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
 
   static func randomNumber() -> UInt64 {
     var number: UInt64 = 0

@@ -14,6 +14,7 @@ enum Clock {
 enum ZMQ {
   static let routerMandatory = ZMQ_ROUTER_MANDATORY
   static let backlog = ZMQ_BACKLOG
+  static let receiveQueue = ZMQ_RCVHWM
   static let reconnect = ZMQ_RECONNECT_IVL
   static let reconnectLongest = ZMQ_RECONNECT_IVL_MAX
 }
