@@ -28,6 +28,11 @@ public struct ClassMeanSign: Compressor, Sendable {
     message.storeBytes(of: negative, toByteOffset: 4, as: Float.self)
   }
 
+  /// Bits after the last sign.
+  public func fault(_ message: UnsafeRawPointer, count: Int) -> String? {
+    BitCodes.endsClean(message + ClassMeanSign.header, count: count, bits: 1) ? nil : "bits after the last sign"
+  }
+
   /// Adds scale · the mean of the class.
   public func add(
     _ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>

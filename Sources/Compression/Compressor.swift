@@ -12,11 +12,24 @@ public protocol Compressor {
   func encode(
     _ source: UnsafePointer<Float>, count: Int, key: CompressionKey, into message: UnsafeMutableRawPointer)
 
+  /// Gets ready to decode messages of `count` scalars that were encoded elsewhere with a key.
+  func prepare(count: Int, key: CompressionKey)
+
+  /// Why bytes of the right number are no message that `encode` writes; nil where they may be one.  Whatever they are, decoding
+  /// stays within them and the vector.
+  func fault(_ message: UnsafeRawPointer, count: Int) -> String?
+
   /// target ← target + scale · decoded message; a scale of 1 or −1 rounds once a scalar, the addition itself.
   func add(_ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>)
 }
 
 extension Compressor {
+  /// Nothing to do: a message tells everything.
+  public func prepare(count: Int, key: CompressionKey) {}
+
+  /// All bytes may be a message.
+  public func fault(_ message: UnsafeRawPointer, count: Int) -> String? { nil }
+
   /// target ← decoded message.
   public func decode(_ message: UnsafeRawPointer, count: Int, into target: UnsafeMutablePointer<Float>) {
     target.update(repeating: 0, count: count)

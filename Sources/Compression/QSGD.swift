@@ -97,6 +97,13 @@ public struct QSGD: Compressor, Sendable {
     }
   }
 
+  /// A level above the highest, or bits after the last code.
+  public func fault(_ message: UnsafeRawPointer, count: Int) -> String? {
+    let codes = message + headerSize(count)
+    if !BitCodes.endsClean(codes, count: count, bits: bits) { return "bits after the last code" }
+    return BitCodes.largest(codes, count: count, bits: bits) > 2 * levels ? "a level above \(levels)" : nil
+  }
+
   /// Adds scale · norm / s · level.
   public func add(
     _ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>

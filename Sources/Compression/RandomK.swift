@@ -25,6 +25,9 @@ public final class RandomK: Compressor {
   public func byteCount(of count: Int) -> Int { 4 * SparseMessage.pairs(ratio, of: count) }
 
   /// Decides the places, for whoever decodes without having encoded.
+  public func prepare(count: Int, key: CompressionKey) { draw(count: count, key: key) }
+
+  /// Decides the places.
   public func draw(count: Int, key: CompressionKey) {
     subset.draw(SparseMessage.pairs(ratio, of: count), of: count, key: key)
   }

@@ -85,6 +85,11 @@ public final class SampledTopK: Compressor {
     return Int(reached)
   }
 
+  /// Indices that do not ascend, or that no scalar has.
+  public func fault(_ message: UnsafeRawPointer, count: Int) -> String? {
+    exact.fault(message, count: count)
+  }
+
   /// Adds scale · the scalars that were sent.
   public func add(
     _ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>

@@ -23,6 +23,11 @@ public struct ScaledSign: Compressor, Sendable {
     SignBits.pack(source, count: count, into: message + ScaledSign.header)
   }
 
+  /// Bits after the last sign.
+  public func fault(_ message: UnsafeRawPointer, count: Int) -> String? {
+    BitCodes.endsClean(message + ScaledSign.header, count: count, bits: 1) ? nil : "bits after the last sign"
+  }
+
   /// Adds ± scale · mean.
   public func add(
     _ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>

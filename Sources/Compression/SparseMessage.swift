@@ -23,6 +23,19 @@ public enum SparseMessage {
     }
   }
 
+  /// Why bytes are no such message: indices that do not ascend, or padding before a pair; nil where they are one.
+  static func fault(_ message: UnsafeRawPointer, pairs: Int, count: Int) -> String? {
+    var before = -1
+    for pair in 0..<pairs {
+      let index = Int(message.loadUnaligned(fromByteOffset: pair &* 8, as: UInt32.self))
+      let isPadding = index == Int(UInt32.max)
+      if !isPadding && index >= count { return "index \(index) of \(count) scalars" }
+      if index <= before && !isPadding { return "index \(index) behind \(before)" }
+      before = index
+    }
+    return nil
+  }
+
   /// Sets a vector to zero at the places of a message: the factor masking of `MomentumCorrection`.
   @inline(never)
   public static func clear(

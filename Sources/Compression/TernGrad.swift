@@ -77,6 +77,13 @@ public struct TernGrad: Compressor, Sendable {
     }
   }
 
+  /// A code that stands for nothing, or bits after the last.
+  public func fault(_ message: UnsafeRawPointer, count: Int) -> String? {
+    let codes = message + TernGrad.header
+    if !BitCodes.endsClean(codes, count: count, bits: 2) { return "bits after the last code" }
+    return BitCodes.largest(codes, count: count, bits: 2) > 2 ? "a code that stands for nothing" : nil
+  }
+
   /// Adds scale · s · sign.
   public func add(
     _ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>

@@ -30,6 +30,11 @@ public final class TopK: Compressor {
     SparseMessage.write(source, count: count, above: threshold, ties: ties, pairs: pairs, into: message)
   }
 
+  /// Indices that do not ascend, or that no scalar has.
+  public func fault(_ message: UnsafeRawPointer, count: Int) -> String? {
+    SparseMessage.fault(message, pairs: pairs(of: count), count: count)
+  }
+
   /// Adds scale · the scalars that were sent.
   public func add(
     _ message: UnsafeRawPointer, count: Int, scaledBy scale: Float, to target: UnsafeMutablePointer<Float>

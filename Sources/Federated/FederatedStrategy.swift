@@ -63,6 +63,9 @@ public struct FederatedPlan: Sendable {
   /// Whether uploads travel masked, as ``MaskedLayout`` has them.
   public var isMasked = false
 
+  /// Whether the initial model follows from the seed, so that clients know it; set from the task.
+  public internal(set) var startsFromSeed = true
+
   /// Uploads of the model's change, downloads of the model; everything else is changed afterwards.
   public init(
     shared: SharedScalars, uploads: [UploadPart]? = nil, blocks: [BroadcastBlock] = [], stateCount: Int = 0,
@@ -86,6 +89,9 @@ public struct FederatedPlan: Sendable {
 
   /// Whether changes are kept apart until all are there.
   var keepsChanges: Bool { rule != nil || isSeenTogether }
+
+  /// Whether a download tells the scalars of the initial model that each client begins with and keeps.
+  func sendsOwn(_ kind: DownloadKind) -> Bool { kind == .whole && !startsFromSeed }
 
   /// Floats of a client's memory in all.
   public var memoryCount: Int { stateCount + residualCount }

@@ -29,10 +29,16 @@ public struct FederatedTask: Sendable {
   /// Clients that are asked for in a round; for Poisson cohorts their expectation.
   public let cohort: Int
 
-  /// What a federation trains, and how.
+  /// The most clients that are ever asked for in a round: numbers that count them have room for it.
+  public let largestCohort: Int
+  /// Whether the initial model is a function of the seed, and not of weights that were trained before.
+  public let startsFromSeed: Bool
+
+  /// What a federation trains, and how; without a largest cohort that is the usual one.
   public init(
     model: Model, objective: Objective, learning: any LearningRule, compute: Compute, optimizer: OptimizerConfiguration,
-    seed: UInt64, training: any DataSource, partition: Partition, local: LocalWork, rounds: Int, cohort: Int
+    seed: UInt64, training: any DataSource, partition: Partition, local: LocalWork, rounds: Int, cohort: Int,
+    largestCohort: Int? = nil, startsFromSeed: Bool = true
   ) {
     self.model = model
     self.objective = objective
@@ -45,6 +51,8 @@ public struct FederatedTask: Sendable {
     self.local = local
     self.rounds = rounds
     self.cohort = cohort
+    self.largestCohort = largestCohort ?? cohort
+    self.startsFromSeed = startsFromSeed
   }
 
   /// Names and ranges of the model's scalars.

@@ -34,6 +34,7 @@ struct ClientRun {
     let log = directory.log
     let isQuiet = arguments.has(.quiet)
     do {
+<<<<<<< HEAD
       let federated = try FederatedClient(
         ClientOptions(
           address: address, client: client, keys: identity.map { ($0.pair, $0.server) }, program: Version.text,
@@ -43,6 +44,17 @@ struct ClientRun {
             if !isQuiet { Output.note(line) }
           }), store: ClientStore(directory.path)
       ) { [limits] order in
+=======
+      var options = ClientOptions(
+        address: address, client: client, keys: identity.map { ($0.pair, $0.server) }, program: Version.text,
+        patience: try arguments.seconds(Client.patience) ?? 600, stop: StopSignal.descriptor,
+        log: { line in
+          log.write(line)
+          if !isQuiet { Output.note(line) }
+        })
+      options.others = identity?.clients ?? [:]
+      let federated = try FederatedClient(options, store: ClientStore(directory.path)) { [limits] order in
+>>>>>>> integration
         order.epochs <= limits.epochs ? nil : "it wants \(order.epochs) epochs, and client.epochs is \(limits.epochs)"
       }
       let summary = try federated.run { text in
@@ -50,7 +62,8 @@ struct ClientRun {
           text, own: own, limits: limits, client: client, data: arguments.value(Client.data))
         try directory.write(configuration: prepared.resolved)
         guard client < prepared.task.partition.clients else {
-          throw RunError(.unauthorised, "there is no client \(client): the federation has \(prepared.task.partition.clients)")
+          throw RunError(
+            .unauthorised, "there is no client \(client): the federation has \(prepared.task.partition.clients)")
         }
         return try RemoteClient(
           prepared.task, prepared.experiment.federated.strategy, prepared.setting, client: client)
@@ -71,7 +84,8 @@ struct ClientRun {
       "visits": .integer(summary.visits), "updates": .integer(summary.updates), "dropped": .integer(summary.dropped),
       "steps": .integer(summary.steps), "samples": .integer(summary.samples),
       "loss": summary.loss.map { .number($0) } ?? .null, "bytes_up": .integer(summary.bytesUp),
-      "bytes_down": .integer(summary.bytesDown), "parameters_digest": .text(summary.digest), "run": .text(directory.path),
+      "bytes_down": .integer(summary.bytesDown), "parameters_digest": .text(summary.digest),
+      "run": .text(directory.path),
     ]
   }
 }

@@ -7,7 +7,9 @@ enum NetworkAddress {
   static let connect = Flag("--connect", "ADDRESS", "where the server is: tcp://HOST:PORT")
   static let insecure = Flag("--insecure", nil, "neither keys nor encryption; on loopback only")
 
-  static func listening(_ arguments: Arguments) throws(RunError) -> String { try address(listen, arguments, canBeAny: true) }
+  static func listening(_ arguments: Arguments) throws(RunError) -> String {
+    try address(listen, arguments, canBeAny: true)
+  }
 
   static func connecting(_ arguments: Arguments) throws(RunError) -> String {
     try address(connect, arguments, canBeAny: false)
@@ -19,7 +21,8 @@ enum NetworkAddress {
     guard isLoopback(address) else {
       throw RunError(
         .usage,
-        "--insecure goes on loopback only, and \(address) is not: use tcp://127.0.0.1:PORT, or make keys with nndist keys DIR")
+        "--insecure goes on loopback only, and \(address) is not: use tcp://127.0.0.1:PORT, or make keys with nndist keys DIR"
+      )
     }
     return true
   }
@@ -35,7 +38,8 @@ enum NetworkAddress {
   }
 
   private static func parts(_ text: String) -> (host: String, port: Int)? {
-    guard text.hasPrefix("tcp://"), let colon = text.lastIndex(of: ":"), colon > text.index(text.startIndex, offsetBy: 5),
+    guard text.hasPrefix("tcp://"), let colon = text.lastIndex(of: ":"),
+      colon > text.index(text.startIndex, offsetBy: 5),
       let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port)
     else { return nil }
     return (String(text[text.index(text.startIndex, offsetBy: 6)..<colon]), port)

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import Testing
 
@@ -85,6 +86,23 @@ struct FederationLaunchTests {
     #expect(result.status == code, "\(result.errors)")
     #expect(result.errors.contains(remedy), "\(result.errors)")
     #expect(result.output == "")
+  }
+
+  @Test("the manifest for Kubernetes is YAML, and what it starts are verbs and flags that there are")
+  func manifest() throws {
+    let path = CommandLineTool.repository.appendingPathComponent("launch/federation.yaml")
+    let text = try String(contentsOf: path, encoding: .utf8)
+    let documents = try text.components(separatedBy: "\n---\n").map { try Node.parse($0, file: "federation.yaml") }
+    let kinds = documents.map { $0["kind"]?.yaml().trimmingCharacters(in: .whitespacesAndNewlines) ?? "" }
+    #expect(kinds == ["Service", "PersistentVolumeClaim", "PersistentVolumeClaim", "Job", "Job"])
+    for (document, verb) in zip(documents.suffix(2), ["server", "client"]) {
+      let pod = try #require(document["spec"]?["template"]?["spec"])
+      let words = try #require(pod["containers"]).yaml().split(whereSeparator: { " \n\"".contains($0) }).map(String.init)
+      #expect(words.contains(verb))
+      let help = try CommandLineTool().run(verb, "--help").output
+      for flag in words where flag.hasPrefix("--") { #expect(help.contains(flag), "\(flag)") }
+      #expect(document["spec"]?["podFailurePolicy"] != nil)
+    }
   }
 
   @Test("help is the script's own head")

@@ -36,7 +36,9 @@ struct AveragingInvarianceTests {
       let outcome = try trial()
       #expect(outcome.bits == alone.bits, "\(threads) threads, \(ranks) ranks")
       #expect(outcome.records == alone.records)
-      #expect(outcome.memory == alone.memory)
+      // Bits that travel may be no numbers.
+      let memories = [outcome, alone].map { $0.memory.mapValues { $0.map(\.bitPattern) } }
+      #expect(memories[0] == memories[1])
     }
   }
 

@@ -21,11 +21,13 @@ struct SecureAggregationOptionsTests {
       "strategy: signsgd",
     ])
   func bits(_ federated: String) throws {
-    func bits(_ states: [Int: [Float]]) -> [Int: [UInt32]] { states.mapValues { $0.map(\.bitPattern) } }
+    // Bits that travel may be no numbers.
+    func bits<Key>(_ blocks: [Key: [Float]]) -> [Key: [UInt32]] { blocks.mapValues { $0.map(\.bitPattern) } }
     let plain = try trial(federated)()
     for masks in ["secagg", "{name: secagg+, neighbours: 4}"] {
       let masked = try trial(federated + ", secure-aggregation: \(masks)")()
-      #expect(masked.bits == plain.bits && masked.memory == plain.memory && bits(masked.states) == bits(plain.states))
+      #expect(masked.bits == plain.bits && bits(masked.memory) == bits(plain.memory))
+      #expect(bits(masked.states) == bits(plain.states))
       #expect((masked.bytes.up - 32) % 8 == 0 && masked.bytes.up > plain.bytes.up + 32)
       #expect(masked.records.map(\.bytesUp) == masked.records.map { $0.updates * masked.bytes.up })
       #expect(masked.records.map(\.bytesDown) == plain.records.map(\.bytesDown))

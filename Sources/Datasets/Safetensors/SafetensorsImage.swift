@@ -2,24 +2,45 @@ import Tensors
 
 /// A safetensors file that lies in memory, such as what travels over a network: written once, then read by any thread.
 ///
-/// `@unchecked Sendable`: nothing changes after `init`.
+/// `@unchecked Sendable`: nothing changes once it has been made.
 public final class SafetensorsImage: @unchecked Sendable {
   /// The whole file.
-  public let bytes: UnsafeRawBufferPointer
+  public private(set) var bytes: UnsafeRawBufferPointer
   private let memory: UnsafeMutableRawBufferPointer
 
   /// An image of some tensors, copied; the first begins at a multiple of 64 bytes.
-  public init(_ tensors: [SafetensorsWriter.Part], metadata: [String: String] = [:]) {
+  public convenience init(_ tensors: [SafetensorsWriter.Part], metadata: [String: String] = [:]) {
     let (ordered, header) = SafetensorsWriter.arrange(tensors, metadata)
+    self.init(byteCount: ordered.reduce(header.count) { $0 + $1.bytes.count })
+    write(header, ordered)
+  }
+
+  /// The same in the memory of an image that nobody else has any more, where it suffices: fresh memory is cleared by the system,
+  /// which takes as long as copying.
+  public static func make(_ tensors: [SafetensorsWriter.Part], from spare: inout SafetensorsImage?) -> SafetensorsImage {
+    let (ordered, header) = SafetensorsWriter.arrange(tensors, [:])
     let count = ordered.reduce(header.count) { $0 + $1.bytes.count }
-    memory = .allocate(byteCount: count, alignment: 64)
+    guard isKnownUniquelyReferenced(&spare), let image = spare, image.memory.count >= count else {
+      return SafetensorsImage(tensors)
+    }
+    spare = nil
+    image.bytes = UnsafeRawBufferPointer(rebasing: image.memory[..<count])
+    image.write(header, ordered)
+    return image
+  }
+
+  private init(byteCount: Int) {
+    memory = .allocate(byteCount: byteCount, alignment: 64)
+    bytes = UnsafeRawBufferPointer(memory)
+  }
+
+  private func write(_ header: [UInt8], _ tensors: [SafetensorsWriter.Part]) {
     memory.copyBytes(from: header)
     var offset = header.count
-    for tensor in ordered {
+    for tensor in tensors {
       UnsafeMutableRawBufferPointer(rebasing: memory[offset...]).copyMemory(from: tensor.bytes)
       offset += tensor.bytes.count
     }
-    bytes = UnsafeRawBufferPointer(memory)
   }
 
   /// A copy of bytes that may be an image.
@@ -72,6 +93,11 @@ public struct SafetensorsView {
       throw DataError(.unsuitable, "\(name): tensor \(tensor) is of \(entry.type.rawValue), not \(type.rawValue)")
     }
     return UnsafeRawBufferPointer(rebasing: bytes[start + entry.range.lowerBound..<start + entry.range.upperBound])
+  }
+
+  /// An error that says why a tensor is not what belongs there.
+  public func unsuitable(_ tensor: String, _ reason: String) -> DataError {
+    DataError(.unsuitable, "\(name): tensor \(tensor) \(reason)")
   }
 
   /// target ← a tensor of as many Float32.

@@ -17,7 +17,7 @@ public protocol ClientHalf: AnyObject {
   /// visit.
   func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part]
 
-  /// Takes what ``ServerHalf/download(_:sent:_:)`` has made.  Throws for what no server makes.
+  /// Takes what ``ServerHalf/download(_:sent:_:)`` has made.  Throws for what no server makes, and then nothing has changed.
   func take(_ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan)
     throws(DataError)
 }
@@ -32,11 +32,11 @@ extension ClientHalf {
   /// The parts as they are.
   public func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part] { visit.upload.packed }
 
-  /// The shared scalars of the model and all blocks.
+  /// The shared scalars of the model, what else is sent of it, and all blocks.
   public func take(
     _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
   ) throws(DataError) {
-    try broadcast.take(download, plan)
+    try broadcast.take(download, plan, kind)
   }
 
   /// The model's own outputs.
@@ -93,8 +93,8 @@ public final class ClientVisit {
   public internal(set) var isKnown = false
   /// What its training came to.
   public var outcome = LocalOutcome()
-  /// Bytes of its upload and of its download, where they are not those of the plan.
-  public var wireBytes: (up: Int?, down: Int?)
+  /// Bytes of its upload, where they are not those of the plan.
+  public var wireBytes: Int?
 
   init(_ broadcast: Broadcast, _ plan: FederatedPlan, _ trainer: LocalTrainer) {
     self.broadcast = broadcast

@@ -60,7 +60,8 @@ public final class Upload {
       name: parts[part].name, type: type, shape: [bytes.count / type.size], bytes: UnsafeRawBufferPointer(bytes))
   }
 
-  /// All parts ← tensors of their names.  Throws where one is missing, or is not of their type and length.
+  /// All parts ← tensors of their names.  Throws where one is missing, is not of their type and length, or has bits behind the
+  /// last vote.
   public func copy(from packed: SafetensorsView) throws(DataError) {
     for part in parts.indices { try copy(part, from: packed) }
   }
@@ -68,7 +69,9 @@ public final class Upload {
   /// A part ← the tensor of its name.
   public func copy(_ part: Int, from packed: SafetensorsView) throws(DataError) {
     let (type, bytes) = tensor(part)
-    bytes.copyMemory(from: try packed.bytes(parts[part].name, type, count: bytes.count / type.size))
+    let found = try packed.bytes(parts[part].name, type, count: bytes.count / type.size)
+    if parts[part].kind == .votes { try packed.requireClean(parts[part].name, found, count: parts[part].count) }
+    bytes.copyMemory(from: found)
   }
 
   private func tensor(_ part: Int) -> (Datasets.ScalarType, UnsafeMutableRawBufferPointer) {
@@ -77,5 +80,15 @@ public final class Upload {
     case .votes: (.uint8, bits(part))
     case .integers: (.int64, UnsafeMutableRawBufferPointer(integers(part)))
     }
+  }
+}
+
+extension SafetensorsView {
+  /// Throws where bits of a tensor stand behind the last of `count` codes.
+  func requireClean(
+    _ tensor: String, _ bytes: UnsafeRawBufferPointer, count: Int, bits: Int = 1
+  ) throws(DataError) {
+    guard let base = bytes.baseAddress, !BitCodes.endsClean(base, count: count, bits: bits) else { return }
+    throw unsuitable(tensor, "has bits behind the last of \(count) codes")
   }
 }

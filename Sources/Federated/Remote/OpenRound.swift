@@ -12,7 +12,6 @@ public struct OpenRound {
   private let cohort: Cohort
   private let learningRate: Double
   private let limit: Double?
-  private let stages: RoundStages
   private let together: UnsafeMutableBufferPointer<Float>?
 
   init(
@@ -20,7 +19,7 @@ public struct OpenRound {
     _ stages: RoundStages, _ together: UnsafeMutableBufferPointer<Float>?
   ) {
     (self.engine, self.cohort, self.index, self.learningRate) = (engine, cohort, index, learningRate)
-    (self.scale, self.stages, self.together) = (scale, stages, together)
+    (self.scale, self.together) = (scale, together)
     limit = stages.limit.flatMap { $0.norm.isFinite ? $0.norm : nil }
   }
 
@@ -43,8 +42,8 @@ public struct OpenRound {
       totalWeight: max(1, cohort.totalWeight), changeLimit: limit)
   }
 
-  /// Adds the upload of a place's client.  Throws for what no client makes; an update that is not finite, too large or longer
-  /// than was ordered is recorded as rejected.  Bytes are those that travelled.
+  /// Adds the upload of a place's client.  Throws for what no client makes, and then nothing is added or recorded; an update
+  /// that is not finite, too large or longer than was ordered is recorded as rejected.  Bytes are those that travelled.
   public func take(
     _ packed: SafetensorsView, _ report: VisitReport, of place: Int, bytesUp: Int, bytesDown: Int
   ) throws(DataError) -> ClientRecord.Status {
@@ -52,7 +51,8 @@ public struct OpenRound {
     let visit = worker.visit
     visit.client = client(place)
     visit.round = index
-    try stages.unpack(packed, of: visit, engine.server)
+    try report.check()
+    try worker.unpack(packed, samples: cohort.samples[place], engine.server)
     visit.outcome.loss = report.loss
     let isTaken = report.isAcceptable && worker.isAcceptable && isShortEnough(visit)
     if isTaken {
@@ -63,7 +63,8 @@ public struct OpenRound {
     return record(place, report, isTaken ? .accepted : .rejected, bytesUp: bytesUp, bytesDown: bytesDown)
   }
 
-  /// Whether changes are as short as was ordered, but for what rounding may add.
+  /// Whether changes are as short as was ordered, but for what rounding may add.  Those that were compressed have been clipped
+  /// again.
   private func isShortEnough(_ visit: ClientVisit) -> Bool {
     guard let limit else { return true }
     return engine.plan.changes.allSatisfy { part in
@@ -73,7 +74,8 @@ public struct OpenRound {
     }
   }
 
-  /// Records what became of a place whose upload was added in another way, or not at all.
+  /// Records what became of a place whose upload was added in another way, or not at all.  A report must have passed
+  /// ``VisitReport/check()``.
   @discardableResult
   public func record(
     _ place: Int, _ report: VisitReport?, _ status: ClientRecord.Status, bytesUp: Int, bytesDown: Int
@@ -102,12 +104,24 @@ public struct OpenRound {
 
   // MARK: Sums of masked uploads
 
-  /// The sum of a part of changes or numbers; nil for other parts, and where changes are kept apart.
-  public func sum(_ part: Int) -> FixedPointSum? { engine.workers[0].sums[part] }
+  /// The parts of masked uploads.
+  public var maskedLayout: MaskedLayout { MaskedLayout(engine.plan) }
 
-  /// The votes on a part; nil for other parts.
-  public func votes(_ part: Int) -> VoteSum? { engine.workers[0].votes[part] }
-
-  /// The sums of a part of integers; nil for other parts.
-  public func integers(_ part: Int) -> UnsafeMutableBufferPointer<Int64>? { engine.workers[0].integers[part] }
+  /// Takes the sums of masked uploads, and records whose they were: the first stands for what all have told.
+  public func take(
+    _ sum: UnsafeBufferPointer<UInt64>, of survivors: [Int], bytesUp: Int, bytesDown: (_ place: Int) -> Int
+  ) {
+    let worker = engine.workers[0]
+    let layout = maskedLayout
+    layout.read(
+      sum, weight: survivors.reduce(0) { $0 + cohort.weights[$1] }, updates: survivors.count, sums: worker.sums,
+      votes: worker.votes, integers: worker.integers)
+    let totals = layout.totals(sum)
+    for (index, place) in survivors.enumerated() {
+      let report = VisitReport(
+        steps: index == 0 ? totals.steps : 0, loss: index == 0 ? totals.loss : 0, terms: index == 0 ? totals.terms : 0,
+        isWhole: index < totals.whole, isAcceptable: true)
+      record(place, report, .accepted, bytesUp: bytesUp, bytesDown: bytesDown(place))
+    }
+  }
 }

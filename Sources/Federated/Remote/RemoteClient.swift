@@ -8,8 +8,10 @@ public protocol VisitingClient: AnyObject {
   var samples: Int { get }
   /// Loss terms of a sample.
   var termsPerSample: Int { get }
-  /// Takes what the server sends before a round.
-  func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError)
+  /// Bytes that what the server sends before a round can have at most, as a file.
+  var largestDownload: Int { get }
+  /// Takes what the server sends before a round, counted from 0.
+  func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError)
   /// Trains as ordered.
   func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport
   /// The upload of the last visit as tensors that travel; valid until the next.
@@ -18,8 +20,19 @@ public protocol VisitingClient: AnyObject {
   var memory: UnsafeBufferPointer<Float> { get }
   /// How much that is.
   var memoryCount: Int { get }
+  /// How uploads are masked; nil where they are not.
+  var masking: (options: SecureAggregationOptions, words: Int)? { get }
+  /// Writes the upload of the last visit as integers that are masked and summed.  False where it cannot be summed.
+  func quantise(_ order: VisitOrder, into words: UnsafeMutableBufferPointer<UInt64>) -> Bool
   /// Makes `memory` what it remembers.
   func remember(_ memory: UnsafeBufferPointer<Float>) throws(FederatedError)
+}
+
+extension VisitingClient {
+  /// Not at all.
+  public var masking: (options: SecureAggregationOptions, words: Int)? { nil }
+  /// Nothing.
+  public func quantise(_ order: VisitOrder, into words: UnsafeMutableBufferPointer<UInt64>) -> Bool { false }
 }
 
 /// One client of a federation whose server is elsewhere: it holds what it was sent, trains on order, and keeps what it
@@ -34,6 +47,9 @@ public final class RemoteClient: VisitingClient {
   private let worker: ClientWorker
   private let stages: RoundStages
   private let states: ClientStates?
+  private let secureAggregation: SecureAggregationOptions?
+  /// Whether the change of the last visit was not clipped.
+  private var isWhole = false
 
   /// A client that has not been sent anything yet.
   public init(_ task: FederatedTask, _ strategy: any FederatedStrategy, _ setting: FederatedSetting, client: Int)
@@ -42,7 +58,9 @@ public final class RemoteClient: VisitingClient {
     self.task = task
     self.client = client
     plan = try FederatedEngine.plan(task, strategy, setting)
+    secureAggregation = setting.secureAggregation
     let broadcast = Broadcast(ParameterStore(task.layout), plan.blocks)
+    if task.startsFromSeed { task.layout.initialise(broadcast.model, seed: task.seed) }
     stages = try RoundStages(setting, task, plan, broadcast, isClient: true)
     worker = ClientWorker(
       task, plan, strategy.makeClient(task, plan),
@@ -58,27 +76,50 @@ public final class RemoteClient: VisitingClient {
   /// Loss terms of a sample.
   public var termsPerSample: Int { task.objective.termsPerSample }
 
+  /// What the plan declares, in the widest type, and room for names.
+  public var largestDownload: Int {
+    let layout = task.layout
+    let scalars = plan.blocks.reduce(layout.parameterCount + layout.stateCount) { $0 + $1.count }
+    let tensors = layout.parameters.count + layout.states.count + plan.blocks.count
+    return 8 * scalars + 512 * (tensors + 8) + (64 << 10)
+  }
+
   /// Floats that the client remembers.
   public var memoryCount: Int { plan.memoryCount }
 
-  /// Takes what the server sends before a round.
-  public func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError) {
-    try stages.take(download, kind, into: worker.visit.broadcast, worker.half)
+  /// Takes what the server sends before a round, counted from 0; a `.step` is from what was taken in the round before.  Throws
+  /// for what no server makes, and then the client holds what it held.
+  public func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError) {
+    try stages.take(download, kind, round: round, into: worker.visit.broadcast, worker.half)
   }
 
   /// Trains as ordered.  What is uploaded is ``packed`` then, and what the client would remember ``memory``.
   public func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport {
     if let norm = order.changeLimit { stages.limit?.norm = norm }
-    return VisitReport(
-      try worker.train(
-        client, round: order.round, epochs: order.epochs, learningRate: order.learningRate, states))
+    let record = try worker.train(
+      client, round: order.round, epochs: order.epochs, learningRate: order.learningRate, states)
+    isWhole = record.isWhole
+    return VisitReport(record)
   }
 
   /// The upload of the last visit as tensors that travel; valid until the next.
-  public var packed: [SafetensorsWriter.Part] { stages.packed(worker.visit, worker.half) }
+  public var packed: [SafetensorsWriter.Part] { worker.packed }
 
-  /// The upload of the last visit as it is.
-  public var upload: Upload { worker.visit.upload }
+  /// How uploads are masked; nil where they are not.
+  public var masking: (options: SecureAggregationOptions, words: Int)? {
+    secureAggregation.map { ($0, MaskedLayout(plan).words) }
+  }
+
+  /// Writes the upload of the last visit as integers that are masked and summed.  False where it cannot be summed.
+  public func quantise(_ order: VisitOrder, into words: UnsafeMutableBufferPointer<UInt64>) -> Bool {
+    let visit = worker.visit
+    guard order.weight >= 0, order.totalWeight >= max(1, order.weight), order.totalWeight <= 1 << 54 else {
+      return false
+    }
+    return MaskedLayout(plan).quantise(
+      visit.upload, visit.outcome, isWhole: isWhole, weight: order.weight,
+      FixedPointScale(totalWeight: order.totalWeight), into: words)
+  }
 
   /// What the client remembers, should its last visit count.
   public var memory: UnsafeBufferPointer<Float> { UnsafeBufferPointer(worker.visit.memory) }

@@ -1,3 +1,5 @@
+import Datasets
+
 /// Visits clients in place of an engine's own workers: clients elsewhere, which train for themselves and send their uploads.
 public protocol RemoteVisits: AnyObject {
   /// Samples that a client has; nil where the task's partition says.
@@ -40,6 +42,14 @@ public struct VisitOrder: Sendable, Hashable, Codable {
   }
 }
 
+extension VisitOrder {
+  /// Whether any round could ask for it: no server makes a client trap.
+  public var isPossible: Bool {
+    (0..<1 << 40).contains(round) && (0...1_000_000).contains(epochs) && learningRate.isFinite && learningRate >= 0
+      && (1...1 << 54).contains(totalWeight) && (0...totalWeight).contains(weight) && changeLimit.map { $0 > 0 } ?? true
+  }
+}
+
 /// What a client tells of a visit beside its upload.
 public struct VisitReport: Sendable, Hashable, Codable {
   /// Steps it made.
@@ -60,6 +70,14 @@ public struct VisitReport: Sendable, Hashable, Codable {
     self.terms = terms
     self.isWhole = isWhole
     self.isAcceptable = isAcceptable
+  }
+
+  /// Throws for numbers that no visit comes to, and that sums over clients have no room for.
+  public func check() throws(DataError) {
+    let most = 1 << 40
+    guard 0...most ~= steps, 0...most ~= terms, loss.isFinite else {
+      throw DataError(.unsuitable, "a report of \(steps) steps, \(terms) terms and a loss of \(loss)")
+    }
   }
 
   init(_ record: VisitRecord) {

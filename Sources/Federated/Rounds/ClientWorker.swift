@@ -66,8 +66,7 @@ final class ClientWorker {
     record.loss = visit.outcome.loss
     record.terms = visit.outcome.terms
     // A mask hides what an upload leaves out.
-    record.bytesUp = (visit.plan.isMasked ? nil : visit.wireBytes.up) ?? visit.plan.uploadBytes
-    record.bytesDown = visit.wireBytes.down
+    record.bytesUp = (visit.plan.isMasked ? nil : visit.wireBytes) ?? visit.plan.uploadBytes
     for stage in stages { stage.apply(visit, &record) }
     record.status = isAcceptable ? .accepted : .rejected
     return record
@@ -83,7 +82,7 @@ final class ClientWorker {
     visit.trainer.load(client)
     try recall(states)
     visit.outcome = LocalOutcome()
-    visit.wireBytes = (nil, nil)
+    visit.wireBytes = nil
   }
 
   /// What the client remembers; zeros at its first visit.

@@ -99,7 +99,9 @@ public final class FederatedEngine {
     _ task: FederatedTask, _ strategy: any FederatedStrategy, _ setting: FederatedSetting
   ) throws(FederatedError) -> FederatedPlan {
     var plan = try strategy.plan(task)
+    plan.startsFromSeed = task.startsFromSeed
     try setting.adapt(&plan, of: type(of: strategy).name, task)
+    if plan.sendsOwn(.whole) { plan.downloadBytes.other += 4 * plan.shared.others.count }
     return plan
   }
 
@@ -168,8 +170,8 @@ public final class FederatedEngine {
     if cohort.failures > 0 { throw FederatedError(.refused, "another rank could not go on") }
   }
 
-  /// What clients are sent before the present round: ``ServerHalf/download(_:)``, or what lies between the model that they
-  /// know and the server's.
+  /// What clients are sent before the present round, the same for all of them: ``ServerHalf/download(_:sent:_:)``, or what lies
+  /// between the model that they know and the server's.  The first round has no `.step`.
   public func download(_ kind: DownloadKind) -> [SafetensorsWriter.Part] {
     stages.known?.download(kind) ?? server.download(kind, sent: broadcast, plan)
   }
@@ -234,7 +236,10 @@ public final class FederatedEngine {
     outcome.updates = record.updates
     outcome.weight = cohort.acceptedWeight
     record.isSkipped = !setting.combinesNothing && !isEnough(record.updates)
-    if record.isSkipped { return record }
+    if record.isSkipped {
+      server.skip()
+      return record
+    }
     for (index, part) in plan.uploads.enumerated() where part.kind == .change || part.kind == .numbers {
       if let sum = workers[0].sums[index] {
         let planned = part.isUnweighted ? nil : setting.plannedWeight(cohort)

@@ -79,11 +79,17 @@ public struct FederatedSetting: Sendable {
       seed: task.seed, .selection, epoch: UInt64(round), sample: UInt64(client), layer: SelectionStream.straggling)
   }
 
+  /// The most clients that a round may ask for: all of them where each decides for itself.
+  public func largestCohort(of clients: Int) -> Int {
+    switch sampling {
+    case .fixed(let cohort): devices.selected(wanted: cohort, of: clients)
+    case .poisson: clients
+    }
+  }
+
   func sampler(_ task: FederatedTask) -> CohortSampler {
     var kind = sampling
-    if case .fixed(let cohort) = sampling {
-      kind = .fixed(devices.selected(wanted: cohort, of: task.partition.clients))
-    }
+    if case .fixed = sampling { kind = .fixed(largestCohort(of: task.partition.clients)) }
     return CohortSampler(kind, clients: task.partition.clients, seed: task.seed)
   }
 }

@@ -15,7 +15,8 @@ struct RoundStages {
   /// The norm that clips changes; nil where none does.
   let limit: ChangeLimit?
   private let compression: CompressionOptions
-  private let isPrivate: Bool
+  /// How a client elsewhere follows the model that clients know; nil where that is the server's.
+  private let steps: ModelSteps?
 
   /// The stages of a plan that the setting has adapted; `isClient` for those of a client elsewhere, who knows what it is sent.
   init(
@@ -25,7 +26,6 @@ struct RoundStages {
     self.task = task
     self.plan = plan
     compression = setting.compression
-    isPrivate = setting.privacy != nil
     var outcome: [any OutcomeStage] = []
     var limit = setting.changeLimit.map { ChangeLimit($0) }
     if let options = setting.privacy {
@@ -47,6 +47,7 @@ struct RoundStages {
     }
     (self.attack, self.collusion) = (attack, collusion)
     known = isClient ? nil : compression.down.map { KnownModel($0, task, plan, of: broadcast) }
+    steps = isClient ? compression.down.map { ModelSteps($0, task, plan) } : nil
   }
 
   /// What is done to every upload, for one worker.
@@ -56,8 +57,8 @@ struct RoundStages {
     if let limit { stages.append(ClippingStage(limit, plan)) }
     if let up = compression.up {
       stages.append(CompressionStage(up, task, plan))
-      // What is decoded may be longer than what was sent, and the server must not add more than noise covers.
-      if isPrivate, let limit { stages.append(ClippingStage(limit, plan, counts: false)) }
+      // What is decoded may be longer than what was compressed, and nothing longer may be added.
+      if let limit { stages.append(ClippingStage(limit, plan, counts: false)) }
     }
     return stages
   }
@@ -71,20 +72,13 @@ struct RoundStages {
     known?.begin(round: round)
   }
 
-  // MARK: Uploads and downloads that travel
-
-  /// What a visit uploads, once its stages are done.
-  func packed(_ visit: ClientVisit, _ half: any ClientHalf) -> [SafetensorsWriter.Part] { half.packed(visit) }
-
-  /// The upload of a visit ← what a client has sent.
-  func unpack(_ packed: SafetensorsView, of visit: ClientVisit, _ server: any ServerHalf) throws(DataError) {
-    try server.unpack(packed, of: visit.client, into: visit.upload)
-  }
-
-  /// The broadcast of a client ← what it was sent.
+  /// The broadcast of a client elsewhere ← what it was sent before a round.
   func take(
-    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ half: any ClientHalf
+    _ download: SafetensorsView, _ kind: DownloadKind, round: Int, into broadcast: Broadcast, _ half: any ClientHalf
   ) throws(DataError) {
-    try half.take(download, kind, into: broadcast, plan)
+    guard kind == .step, let steps else { return try half.take(download, kind, into: broadcast, plan) }
+    try steps.take(download, round: round)
+    try broadcast.takeBlocks(download, plan)
+    steps.move(broadcast.model)
   }
 }

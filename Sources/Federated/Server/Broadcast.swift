@@ -16,6 +16,9 @@ public struct BroadcastBlock: Sendable, Hashable {
     self.count = count
     self.bytes = bytes ?? 4 * count
   }
+
+  /// The name of its tensor in downloads.
+  var tensor: String { "block/\(name)" }
 }
 
 /// What clients start a round from: the server writes it, clients read it.  All of it goes into checkpoints.
@@ -40,9 +43,9 @@ public final class Broadcast: Sendable {
 
 /// What a client had before a download.
 public enum DownloadKind: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Nothing that matters.
+  /// Nothing that matters, but for what configuration and seed say.
   case whole
-  /// What clients were sent in the round before.
+  /// What clients were sent in the round before; there is none before the first.
   case step
 }
 
@@ -52,22 +55,55 @@ extension Broadcast {
   /// Name of the tensor of the scalars that clients do not share: each begins with the initial model's.
   static let ownTensor = "own"
 
-  /// All of it as tensors that travel: the shared scalars of the model, those that each client begins with and keeps, and the
-  /// blocks.
-  func parts(_ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
-    packed(plan.shared, Broadcast.modelTensor) + packed(plan.shared.others, Broadcast.ownTensor)
-      + zip(plan.blocks, blocks).filter { $0.0.count > 0 }.map { block, storage in
-        SafetensorsWriter.Part(name: "block/\(block.name)", shape: [block.count], floats: storage.base)
-      }
+  /// All of it as tensors that travel: the shared scalars of the model, the blocks, and in a whole download also the scalars that
+  /// each client begins with and keeps, where those do not follow from the seed.
+  func parts(_ plan: FederatedPlan, _ kind: DownloadKind) -> [SafetensorsWriter.Part] {
+    modelParts(plan, kind) + blockParts(plan)
   }
 
-  /// All of it ← tensors.
-  func take(_ download: SafetensorsView, _ plan: FederatedPlan) throws(DataError) {
-    try take(download, plan.shared, Broadcast.modelTensor)
-    try take(download, plan.shared.others, Broadcast.ownTensor)
-    for (block, storage) in zip(plan.blocks, blocks) where block.count > 0 {
-      try download.copy("block/\(block.name)", into: storage.scalars)
+  /// What is sent of the model, as tensors.
+  func modelParts(_ plan: FederatedPlan, _ kind: DownloadKind) -> [SafetensorsWriter.Part] {
+    packed(plan.shared, Broadcast.modelTensor)
+      + (plan.sendsOwn(kind) ? packed(plan.shared.others, Broadcast.ownTensor) : [])
+  }
+
+  /// The blocks that take bytes on the wire, as tensors.
+  func blockParts(_ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    zip(plan.blocks, blocks).filter { $0.0.bytes > 0 }.map { block, storage in
+      SafetensorsWriter.Part(name: block.tensor, shape: [block.count], floats: storage.base)
     }
+  }
+
+  /// All of it ← tensors, once all are there.
+  func take(_ download: SafetensorsView, _ plan: FederatedPlan, _ kind: DownloadKind) throws(DataError) {
+    let found = try model(in: download, plan, kind) + blocks(in: download, plan)
+    for (target, source) in found { UnsafeMutableRawBufferPointer(target).copyMemory(from: source) }
+  }
+
+  /// The blocks ← tensors, once all are there.
+  func takeBlocks(_ download: SafetensorsView, _ plan: FederatedPlan) throws(DataError) {
+    for (target, source) in try blocks(in: download, plan) {
+      UnsafeMutableRawBufferPointer(target).copyMemory(from: source)
+    }
+  }
+
+  /// Scalars with the tensor that belongs there.
+  typealias Found = (UnsafeMutableBufferPointer<Float>, UnsafeRawBufferPointer)
+
+  /// What is sent of the model.
+  func model(
+    in download: SafetensorsView, _ plan: FederatedPlan, _ kind: DownloadKind
+  ) throws(DataError) -> [Found] {
+    try tensors(download, plan.shared, Broadcast.modelTensor)
+      + (plan.sendsOwn(kind) ? tensors(download, plan.shared.others, Broadcast.ownTensor) : [])
+  }
+
+  private func blocks(in download: SafetensorsView, _ plan: FederatedPlan) throws(DataError) -> [Found] {
+    var found: [Found] = []
+    for (block, storage) in zip(plan.blocks, blocks) where block.bytes > 0 {
+      found.append((storage.scalars, try download.bytes(block.tensor, .float32, count: block.count)))
+    }
+    return found
   }
 
   private func packed(_ scalars: SharedScalars, _ name: String) -> [SafetensorsWriter.Part] {
@@ -77,9 +113,13 @@ extension Broadcast {
     }
   }
 
-  private func take(_ download: SafetensorsView, _ scalars: SharedScalars, _ name: String) throws(DataError) {
+  private func tensors(
+    _ download: SafetensorsView, _ scalars: SharedScalars, _ name: String
+  ) throws(DataError) -> [Found] {
+    var found: [Found] = []
     for (index, stretch) in scalars.stretches(of: model).enumerated() {
-      try download.copy("\(name)/\(index)", into: stretch)
+      found.append((stretch, try download.bytes("\(name)/\(index)", .float32, count: stretch.count)))
     }
+    return found
   }
 }

@@ -17,12 +17,17 @@ public protocol ServerHalf: AnyObject {
   /// Moves the broadcast by what a round has brought.  Not called for a round without updates.
   func combine(_ outcome: RoundOutcome) throws(FederatedError)
 
-  /// What a client is sent before a round, as it travels: as many bytes as the ledger counts.
+  /// A round has brought nothing: the broadcast stays as it is, and so would a step that clients are sent.
+  func skip()
+
+  /// What a client is sent before a round, as it travels: as many bytes as the ledger counts.  A function of broadcast and
+  /// ``memory``, so that a server that goes on from a checkpoint sends the same.  What the parts point to stays until the
+  /// next call or round.
   func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part]
 
-  /// Fills an upload by what ``ClientHalf/packed(_:)`` has made of a client's.  Throws for what no client makes: other shapes,
-  /// missing tensors.
-  func unpack(_ packed: SafetensorsView, of client: Int, into upload: Upload) throws(DataError)
+  /// Fills an upload by what ``ClientHalf/packed(_:)`` has made of that of a client with so many samples.  Throws for what no
+  /// client makes: other shapes, missing tensors, numbers that stand for nothing.  Reads nothing outside of the tensors.
+  func unpack(_ packed: SafetensorsView, samples: Int, into upload: Upload) throws(DataError)
 }
 
 extension ServerHalf {
@@ -32,12 +37,15 @@ extension ServerHalf {
   public var results: [Storage] { [] }
   /// Nothing beside the usual.
   public var metrics: [String: Double] { [:] }
-  /// The shared scalars of the model and all blocks, whatever the client had before.
+  /// The shared scalars of the model and all blocks; in a whole one also what clients begin with and keep, where that does not
+  /// follow from the seed.
   public func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
-    sent.parts(plan)
+    sent.parts(plan, kind)
   }
+  /// Nothing to keep from clients.
+  public func skip() {}
   /// The parts as they are.
-  public func unpack(_ packed: SafetensorsView, of client: Int, into upload: Upload) throws(DataError) {
+  public func unpack(_ packed: SafetensorsView, samples: Int, into upload: Upload) throws(DataError) {
     try upload.copy(from: packed)
   }
   /// Nothing to prepare.

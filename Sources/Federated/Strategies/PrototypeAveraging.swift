@@ -79,6 +79,7 @@ private final class ReconnaissanceClient: ClientHalf {
   private let embedder: Embedder
   /// A view of the upload.
   private var memory: PrototypeMemory?
+  private lazy var wire = PrototypeWire(classes: task.training.classCount ?? 0, width: embedder.width)
 
   init(_ task: FederatedTask, _ missions: Missions?) {
     self.task = task
@@ -100,7 +101,18 @@ private final class ReconnaissanceClient: ClientHalf {
       _ = memory.add(embedding, to: label)
     }
     visit.state[0] += 1
-    visit.wireBytes.up = memory.uploadBytes
+    visit.wireBytes = memory.uploadBytes
+  }
+
+  func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part] { wire.packed(visit.upload.integers(0)) }
+
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    switch kind {
+    case .whole: try broadcast.take(download, plan, kind)
+    case .step: try broadcast.takeBlocks(download, plan)
+    }
   }
 
   /// Samples that have not been brought in so many visits.
@@ -149,6 +161,7 @@ private final class ReconnaissanceServer: ServerHalf {
   private let classes: PrototypeMemory
   private let words: Storage
   private let report = Storage(zeros: FewShotReport.blockCount)
+  private lazy var wire = PrototypeWire(classes: classes.classes, width: classes.width)
 
   init(_ task: FederatedTask, _ encoder: EncoderOptions?, _ broadcast: Broadcast) {
     self.task = task
@@ -172,6 +185,14 @@ private final class ReconnaissanceServer: ServerHalf {
   func prepare(_ workers: Workers, _ note: (String) -> Void) throws(FederatedError) {
     guard let encoder else { return }
     try encoder.train(task.model, broadcast.model, seed: task.seed, task.compute, workers, note).write(report)
+  }
+
+  func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    kind == .whole ? sent.parts(plan, kind) : sent.blockParts(plan)
+  }
+
+  func unpack(_ packed: SafetensorsView, samples: Int, into upload: Upload) throws(DataError) {
+    try wire.unpack(packed, samples: samples, into: upload.integers(0))
   }
 
   func combine(_ outcome: RoundOutcome) throws(FederatedError) {

@@ -1,5 +1,6 @@
 import Compression
 import Configuration
+import Datasets
 import Tensors
 
 /// Gradient descent by the majority of signs (Bernstein, Wang, Azizzadenesheli, Anandkumar, ICML 2018, algorithm 3):
@@ -12,8 +13,8 @@ import Tensors
 /// Deviation: a bit has no zero, so that a scalar that did not move (a dead unit, a constant pixel) votes by a fair coin that
 /// seed, round and client decide; +1 from everyone would carry such weights away.
 /// States, such as the running statistics of batch normalisation, are uploaded beside the signs and averaged.
-/// Upload: ⌈P / 8⌉ bytes for P parameters.  Download: the same to a client that followed the round before, and as much again
-/// for ties where the cohort is even; the model, 4 bytes a scalar, to any other.
+/// Upload: ⌈P / 8⌉ bytes for P parameters.  Download: twice that to a client that took part in the round before, since a
+/// parameter may stay where it is however large the cohort was meant to be; the model, 4 bytes a scalar, to any other.
 public struct SignSGD: FederatedStrategy {
   /// The name in configurations.
   public static let name = "signsgd"
@@ -39,13 +40,13 @@ public struct SignSGD: FederatedStrategy {
     var plan = FederatedPlan(
       shared: SharedScalars(task.layout),
       uploads: states > 0 ? [votes, UploadPart("states", .numbers, count: states)] : [votes])
-    plan.downloadBytes.follower = (task.cohort % 2 == 0 ? 2 : 1) * votes.bytes + 4 * states
+    plan.downloadBytes.follower = SignSGDWire.bytes(parameters: count, states: states)
     return plan
   }
 
   /// Votes.
   public func makeClient(_ task: FederatedTask, _ plan: FederatedPlan) -> any ClientHalf {
-    VotingClient(isOfGradient: isOfGradient, count: plan.shared.count)
+    VotingClient(isOfGradient: isOfGradient, eta: Float(eta), task.layout)
   }
 
   /// Goes with the majority.
@@ -58,10 +59,23 @@ private final class VotingClient: ClientHalf {
   private let isOfGradient: Bool
   /// The direction of every scalar's move, then the change of states.
   private let move: Storage
+  private let eta: Float
+  private let wire: SignSGDWire
 
-  init(isOfGradient: Bool, count: Int) {
+  init(isOfGradient: Bool, eta: Float, _ layout: ParameterLayout) {
     self.isOfGradient = isOfGradient
-    move = Storage(zeros: count)
+    self.eta = eta
+    move = Storage(zeros: layout.parameterCount + layout.stateCount)
+    wire = SignSGDWire(parameters: layout.parameterCount, states: layout.stateCount)
+  }
+
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    switch kind {
+    case .whole: try broadcast.take(download, plan, kind)
+    case .step: try wire.move(broadcast.model, by: eta, download)
+    }
   }
 
   func update(_ visit: ClientVisit) {
@@ -106,15 +120,27 @@ private final class VotingClient: ClientHalf {
 private final class MajorityServer: ServerHalf {
   private let eta: Float
   private let broadcast: Broadcast
+  private let wire: SignSGDWire
 
   init(eta: Float, _ broadcast: Broadcast) {
     self.eta = eta
     self.broadcast = broadcast
+    wire = SignSGDWire(parameters: broadcast.model.parameters.count, states: broadcast.model.states.count)
   }
+
+  /// What followers are sent.
+  var memory: [ServerMemory] { [ServerMemory("told", wire.told)] }
+
+  func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    kind == .whole ? sent.parts(plan, kind) : wire.packed
+  }
+
+  func skip() { wire.skip() }
 
   func combine(_ outcome: RoundOutcome) {
     let (parameters, states) = (broadcast.model.parameters, broadcast.model.states)
     MajorityServer.move(parameters.base, by: eta, outcome.votes(0).votes, parameters.count)
+    wire.tell(outcome.votes(0).votes, states: states.count > 0 ? UnsafePointer(outcome.mean(1)) : nil)
     if states.count > 0 { VectorMath.add(outcome.mean(1), to: states.base, count: states.count) }
   }
 

@@ -41,9 +41,4 @@ struct ChangePieces: Sendable {
     let compressor = choice.make(longest)
     return ranges.reduce(0) { $0 + compressor.byteCount(of: $1.count) }
   }
-
-  /// Bytes of the largest message.
-  func largestMessage(_ compressor: any Compressor) -> Int {
-    ranges.map { compressor.byteCount(of: $0.count) }.max() ?? 0
-  }
 }

@@ -1,4 +1,5 @@
 import Compression
+import Datasets
 import Tensors
 
 /// What compression makes of a client's change: the change is replaced by what the server decodes.
@@ -6,36 +7,38 @@ import Tensors
 /// Where the compressor keeps what it leaves out, that is the client's own, added to its next change (``ErrorFeedback``):
 /// Σ sent + residual = Σ changes.  An update that is rejected leaves the residual as it was.
 final class CompressionStage: UploadStage {
-  private let compressor: any Compressor
+  private let messages: ChangeMessages
   private let keepsRest: Bool
-  private let pieces: ChangePieces
   private let part: Int
   private let seed: UInt64
-  private let message: UnsafeMutableRawPointer
 
   init(_ choice: CompressorChoice, _ task: FederatedTask, _ plan: FederatedPlan) {
-    pieces = ChangePieces(plan, task)
-    compressor = choice.make(pieces.longest)
+    messages = ChangeMessages(choice, task, plan)
     keepsRest = choice.keepsRest
     part = plan.changes[0]
     seed = task.seed
-    message = .allocate(byteCount: max(1, pieces.largestMessage(compressor)), alignment: 64)
   }
-
-  deinit { message.deallocate() }
 
   func apply(_ visit: ClientVisit, _ record: inout VisitRecord) {
     guard let change = visit.upload.scalars(part).baseAddress else { return }
-    for (index, range) in pieces.ranges.enumerated() {
-      let scalars = change + range.lowerBound
-      let key = CompressionKey(seed: seed, step: visit.round, worker: visit.client, bucket: index)
-      if keepsRest, let residual = visit.residual.baseAddress {
-        ErrorFeedback.encode(
-          scalars, residual: residual + range.lowerBound, count: range.count, with: compressor, key: key, into: message)
-      } else {
-        compressor.encode(scalars, count: range.count, key: key, into: message)
-      }
-      compressor.decode(message, count: range.count, into: scalars)
-    }
+    messages.replace(change, residual: keepsRest ? visit.residual.baseAddress : nil, key: key(visit))
+  }
+
+  private func key(_ visit: ClientVisit) -> CompressionKey {
+    CompressionKey(seed: seed, step: visit.round, worker: visit.client)
+  }
+
+  // MARK: Uploads that travel
+
+  /// The upload of the last visit: the messages of its change, all else as it is.
+  func packed(_ upload: Upload) -> [SafetensorsWriter.Part] {
+    upload.parts.indices.map { $0 == part ? messages.packed(upload.parts[$0].name) : upload.packed($0) }
+  }
+
+  /// The upload of a visit ← what ``packed(_:)`` has made of a client's.
+  func unpack(_ packed: SafetensorsView, into visit: ClientVisit) throws(DataError) {
+    for other in visit.upload.parts.indices where other != part { try visit.upload.copy(other, from: packed) }
+    guard let change = visit.upload.scalars(part).baseAddress else { return }
+    try messages.take(visit.upload.parts[part].name, from: packed, key: key(visit), into: change)
   }
 }

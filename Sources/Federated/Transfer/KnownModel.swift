@@ -13,25 +13,14 @@ final class KnownModel {
   let broadcast: Broadcast
   private let server: Broadcast
   private let plan: FederatedPlan
-  private let pieces: ChangePieces
-  private let compressor: any Compressor
-  private let key: (seed: UInt64, client: Int)
-  private let change: Storage
-  private let message: UnsafeMutableRawPointer
+  private let steps: ModelSteps
 
   init(_ choice: CompressorChoice, _ task: FederatedTask, _ plan: FederatedPlan, of server: Broadcast) {
     self.server = server
     broadcast = Broadcast(ParameterStore(task.layout), sharing: server.blocks)
     self.plan = plan
-    pieces = ChangePieces(plan, task)
-    compressor = choice.make(pieces.longest)
-    // The number that no client has.
-    key = (task.seed, task.partition.clients)
-    change = Storage(zeros: plan.shared.count)
-    message = .allocate(byteCount: max(1, pieces.largestMessage(compressor)), alignment: 64)
+    steps = ModelSteps(choice, task, plan)
   }
-
-  deinit { message.deallocate() }
 
   var memory: [ServerMemory] {
     [
@@ -41,28 +30,21 @@ final class KnownModel {
     .filter { $0.storage.count > 0 }
   }
 
-  /// All of ŵ; the messages that move it are not kept.
-  func download(_ kind: DownloadKind) -> [SafetensorsWriter.Part] { broadcast.parts(plan) }
+  /// All of ŵ, or the messages that moved it before the present round, which is not the first.
+  func download(_ kind: DownloadKind) -> [SafetensorsWriter.Part] {
+    switch kind {
+    case .whole: broadcast.parts(plan, kind)
+    case .step: broadcast.blockParts(plan) + [steps.packed]
+    }
+  }
 
   /// Moves ŵ before a round.
   func begin(round: Int) {
-    if round == 0 {
-      for (known, own) in [
-        (broadcast.model.parameters, server.model.parameters), (broadcast.model.states, server.model.states),
-      ] {
-        known.base.update(from: own.base, count: own.count)
-      }
-      return
+    if round > 0 { return steps.move(broadcast.model, towards: server.model, round: round) }
+    for (known, own) in [
+      (broadcast.model.parameters, server.model.parameters), (broadcast.model.states, server.model.states),
+    ] {
+      known.base.update(from: own.base, count: own.count)
     }
-    plan.shared.difference(of: server.model, from: broadcast.model, into: change.base)
-    for (index, range) in pieces.ranges.enumerated() {
-      let scalars = change.base + range.lowerBound
-      compressor.encode(
-        scalars, count: range.count,
-        key: CompressionKey(seed: key.seed, step: round, worker: key.client, bucket: pieces.ranges.count + index),
-        into: message)
-      compressor.decode(message, count: range.count, into: scalars)
-    }
-    plan.shared.add(change.base, to: broadcast.model)
   }
 }

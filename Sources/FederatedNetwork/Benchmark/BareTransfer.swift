@@ -7,7 +7,7 @@ public enum BareTransfer {
   /// The end of the server: seconds of a round trip of all clients, for each round.
   public static func serve(
     _ address: String, _ keys: KeyPair, clients: [[UInt8]: Int], bytesDown: Int, bytesUp: Int, rounds: Int,
-    began: (String) -> Void
+    began: (String) -> Void, ended: () -> Void
   ) throws(FederatedError) -> [Double] {
     let context = SocketContext(threads: 2)
     let authenticator = try Authenticator(clients, context, refused: { _ in })
@@ -43,10 +43,13 @@ public enum BareTransfer {
           left -= frames[1].bytes.count
           // What comes back makes room for more, so that no more is on its way than a window.
           let route = Array(frames[0].bytes)
-          if let offset = offsets[route], offset < bytesDown { send(payload, to: route, from: offset, socket, &offsets) }
+          if let offset = offsets[route], offset < bytesDown {
+            send(payload, to: route, from: offset, socket, &offsets)
+          }
         }
       }
       seconds.append(Clock.seconds() - start)
+      ended()
     }
     for route in routes { socket.send([Frame(copying: route), Frame(copying: [0])]) }
     Thread.sleep(forTimeInterval: 0.3)
@@ -59,9 +62,11 @@ public enum BareTransfer {
     var offset = offset
     while offset < payload.bytes.count {
       let piece = Pieces.next(from: offset, of: payload.bytes.count)
-      guard socket.send([
-        Frame(copying: route), Frame(UnsafeRawBufferPointer(rebasing: payload.bytes[piece]), of: payload),
-      ]) else { break }
+      guard
+        socket.send([
+          Frame(copying: route), Frame(UnsafeRawBufferPointer(rebasing: payload.bytes[piece]), of: payload),
+        ])
+      else { break }
       offset = piece.upperBound
     }
     offsets[route] = offset

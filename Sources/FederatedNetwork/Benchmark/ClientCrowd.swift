@@ -30,10 +30,13 @@ public enum ClientCrowd {
             try BareTransfer.attend(address, own, server: server, bytesDown: down, bytesUp: up, shared.value)
           case .federation(let parameters):
             let options = ClientOptions(
-              address: address, client: client, keys: (own, server), program: "a crowd", patience: 60, stop: -1, log: { _ in })
+              address: address, client: client, keys: (own, server), program: "a crowd", patience: 60, stop: -1,
+              log: { _ in })
             _ = try FederatedClient(options, store: nil, shared.value).run { _ in IdleClient(parameters: parameters) }
           }
-        } catch { failure.withLock { $0 = $0 ?? (error as? FederatedError) ?? FederatedError(.internalError, "\(error)") } }
+        } catch {
+          failure.withLock { $0 = $0 ?? (error as? FederatedError) ?? FederatedError(.internalError, "\(error)") }
+        }
       }
       thread.stackSize = 1 << 20
       thread.start()
@@ -51,6 +54,7 @@ private final class IdleClient: VisitingClient {
   let samples = 1
   let termsPerSample = 1
   let memoryCount = 0
+  var largestDownload: Int { 8 * image.count + (64 << 10) }
   let memory = UnsafeBufferPointer<Float>(start: nil, count: 0)
   private let image: UnsafeMutableBufferPointer<Float>
 
@@ -61,7 +65,7 @@ private final class IdleClient: VisitingClient {
 
   deinit { image.deallocate() }
 
-  func take(_ download: SafetensorsView, _ kind: DownloadKind) throws(DataError) {}
+  func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError) {}
 
   func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport {
     VisitReport(steps: 1, loss: 1, terms: 1, isWhole: true, isAcceptable: true)

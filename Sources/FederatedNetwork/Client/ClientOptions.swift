@@ -8,6 +8,8 @@ public struct ClientOptions: Sendable {
   public var client: Int
   /// Its own keys and the server's public one; nil for a connection that nobody encrypts.
   public var keys: (own: KeyPair, server: [UInt8])?
+  /// Public keys of other clients, by number: whom it believes in secure aggregation.
+  public var others: [Int: [UInt8]] = [:]
   /// What it runs, which the server is told.
   public var program: String
   /// Seconds without a server after which it gives up.

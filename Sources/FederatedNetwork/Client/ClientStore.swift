@@ -51,7 +51,9 @@ public struct ClientStore {
       try memory.withUnsafeBufferPointer { (memory) throws(DataError) in
         _ = try SafetensorsWriter.write(
           memoryFile, metadata: ["federation": federation, "round": "\(round)"],
-          tensors: [.init(name: "memory", type: .float32, shape: [memory.count], bytes: UnsafeRawBufferPointer(memory))],
+          tensors: [
+            .init(name: "memory", type: .float32, shape: [memory.count], bytes: UnsafeRawBufferPointer(memory))
+          ],
           durable: true)
       }
     }

@@ -23,11 +23,20 @@ public final class FederatedClient {
   var remote: (any VisitingClient)?
   /// What is being fetched: the task, or what comes before a round.
   var fetch: (round: UInt64, kind: DownloadKind?, assembly: Assembly, asked: Int)?
+  /// Room of downloads and uploads that are done.
+  private var spare: Assembly?
+  private var spareImage: SafetensorsImage?
   /// The order that is worked on, and the one that came meanwhile.
   var order: OrderBody?
   var isTraining = false
   var held: Int?
   var pending: PendingUpload?
+  /// Its part in a masked round, and a visit that waits for its masks.
+  var masked: MaskedVisit?
+  private var unmasked: (order: VisitOrder, report: VisitReport)?
+  /// The last visit, whose upload is still there.
+  private var latest: (order: VisitOrder, report: VisitReport)?
+  private let process = FederatedServer.randomNumber()
   /// Bytes of the upload that were sent by this connection.
   var sent: Int?
   public internal(set) var summary = ClientSummary()
@@ -46,7 +55,8 @@ public final class FederatedClient {
 
   /// The same among others in a process, which share threads.
   init(
-    _ options: ClientOptions, store: ClientStore?, _ context: SocketContext, admits: @escaping (VisitOrder) -> String? = { _ in nil }
+    _ options: ClientOptions, store: ClientStore?, _ context: SocketContext,
+    admits: @escaping (VisitOrder) -> String? = { _ in nil }
   ) throws(FederatedError) {
     self.options = options
     self.store = store
@@ -95,7 +105,8 @@ public final class FederatedClient {
     guard left > 0 else {
       throw FederatedError(
         .peerLost,
-        "no server at \(options.address) for \(Int(options.patience)) seconds; is it running, and is the address right?")
+        "no server at \(options.address) for \(Int(options.patience)) seconds; is it running, and is the address right?"
+      )
     }
     return left
   }
@@ -116,7 +127,8 @@ public final class FederatedClient {
       case .refused:
         throw FederatedError(
           .unauthorised,
-          "the server at \(options.address) does not admit the key of client \(options.client); it must be in its key folder")
+          "the server at \(options.address) does not admit the key of client \(options.client); it must be in its key folder"
+        )
       case .broken:
         brokenGreetings += 1
         guard brokenGreetings < FederatedClient.patienceWithGreetings else {
@@ -148,6 +160,7 @@ public final class FederatedClient {
     case .order: try ordered(body)
     case .grant: granted(header)
     case .verdict, .cancel: try judged(header, body)
+    case .relay: try relayed(header, body)
     case .finished:
       guard let finished = Body.read(Finished.self, body) else { return }
       (summary.rounds, summary.digest) = (finished.rounds, finished.digest)
@@ -170,11 +183,13 @@ public final class FederatedClient {
   }
 
   private func welcomed(_ header: Header, _ body: Frame?) throws {
-    guard let welcome = Body.read(Welcome.self, body), welcome.taskBytes > 0, welcome.taskBytes <= TaskText.longest else {
+    guard let welcome = Body.read(Welcome.self, body), welcome.taskBytes > 0, welcome.taskBytes <= TaskText.longest
+    else {
       throw FederatedError(.peerLost, "the server at \(options.address) answers what no nndist server does")
     }
     if let known = self.welcome, known.federation != welcome.federation {
-      throw FederatedError(.refused, "the server at \(options.address) now serves another federation; start this client again")
+      throw FederatedError(
+        .refused, "the server at \(options.address) now serves another federation; start this client again")
     }
     self.welcome = welcome
     session = header.session
@@ -191,7 +206,7 @@ public final class FederatedClient {
     if let pending, let counted = welcome.counted, counted >= pending.round {
       try settle(counted == pending.round ? .counted : .late)
     }
-    let ready = Ready(samples: remote.samples, held: held)
+    let ready = Ready(samples: remote.samples, held: held, process: process)
     send(.ready, Body.frame(ready))
   }
 
@@ -208,7 +223,9 @@ public final class FederatedClient {
   }
 
   private func came(_ header: Header, _ body: Frame?, _ make: (String) throws -> any VisitingClient) throws {
-    guard let fetch, fetch.round == header.round, let body, fetch.assembly.add(body.bytes, at: header.offset) else { return }
+    guard let fetch, fetch.round == header.round, let body, fetch.assembly.add(body.bytes, at: header.offset) else {
+      return
+    }
     guard fetch.assembly.isWhole else { return ask() }
     self.fetch = nil
     guard fetch.round == Header.task else { return try fetched(fetch.assembly, fetch.kind ?? .whole) }
@@ -236,25 +253,76 @@ public final class FederatedClient {
   // MARK: Visits
 
   private func ordered(_ body: Frame?) throws {
-    guard let order = Body.read(OrderBody.self, body), order.downloadBytes >= 0 else {
+    guard let order = Body.read(OrderBody.self, body), order.order.isPossible, order.downloadBytes >= 0,
+      order.downloadBytes <= remote?.largestDownload ?? 0
+    else {
       throw FederatedError(.peerLost, "the server at \(options.address) orders what cannot be understood")
     }
     if let reason = admits(order) {
-      options.log("declines round \(order.order.round + 1): \(reason)")
-      return send(.decline, round: UInt64(order.order.round), .text(reason))
+      return decline(order.order.round, reason)
+    }
+    if let remote, (remote.masking != nil) != (order.maskedAmong != nil) {
+      return decline(order.order.round, "the task and the order differ in whether uploads are masked")
     }
     let isSame = self.order?.order == order.order
     self.order = order
+    try beginMasking(order)
     if let pending, pending.round == order.order.round { return offer() }
-    if isTraining { return }
+    if isTraining || unmasked?.order == order.order { return }
     try begin(order, isSame: isSame)
+  }
+
+  private func decline(_ round: Int, _ reason: String) {
+    options.log("declines round \(round + 1): \(reason)")
+    send(.decline, round: UInt64(round), .text(reason))
+  }
+
+  // MARK: Masks
+
+  private func beginMasking(_ order: OrderBody) throws {
+    guard let remote, let masking = remote.masking, let clients = order.maskedAmong, let welcome, let session else {
+      return
+    }
+    let federation = MaskedExchange.federation(welcome.federation, session)
+    if masked?.round != order.order.round || masked?.federation != federation {
+      // What was masked for another start of the server is of no use to this one.
+      if pending?.round == order.order.round { pending = nil }
+      unmasked = latest?.order == order.order ? latest : nil
+      masked = try MaskedVisit(order, among: clients, masking, federation: federation, options)
+    }
+    guard let message = masked?.advertisement else { return }
+    send(.share, round: UInt64(order.order.round), offset: Int(message.kind), Frame(copying: message.bytes))
+  }
+
+  private func relayed(_ header: Header, _ body: Frame?) throws {
+    guard let masked, header.round == UInt64(masked.round), let body else { return }
+    do throws(SecureAggregationError) {
+      if let answer = try masked.answer(header.offset, Array(body.bytes)) {
+        send(.share, round: header.round, offset: Int(answer.kind), Frame(copying: answer.bytes))
+      }
+    } catch { return decline(masked.round, error.message) }
+    try maskAndOffer()
+  }
+
+  /// Once it has trained and the shares are there.
+  private func maskAndOffer() throws {
+    guard let masked, masked.isOpen, let remote, let visit = unmasked, visit.order.round == masked.round else { return }
+    unmasked = nil
+    var report = VisitReport(steps: 0, loss: 0, terms: 0, isWhole: false, isAcceptable: visit.report.isAcceptable)
+    var image: SafetensorsImage?
+    do throws(SecureAggregationError) {
+      if report.isAcceptable { image = try masked.input(remote, visit.order) }
+    } catch { return decline(masked.round, error.message) }
+    report.isAcceptable = image != nil
+    pending = PendingUpload(round: masked.round, report: report, image: image, memory: Array(remote.memory))
+    offer()
   }
 
   private func begin(_ order: OrderBody, isSame: Bool = false) throws {
     let round = UInt64(order.order.round)
     guard let kind = order.download, held != order.order.round else { return train(order) }
     if !isSame || fetch?.round != round || fetch?.kind != kind || fetch?.assembly.total != order.downloadBytes {
-      fetch = (round, kind, Assembly(total: order.downloadBytes), 0)
+      fetch = (round, kind, Assembly.make(total: order.downloadBytes, from: &spare), 0)
     }
     ask()
   }
@@ -262,9 +330,10 @@ public final class FederatedClient {
   private func fetched(_ assembly: Assembly, _ kind: DownloadKind) throws {
     guard let remote, let order else { return }
     let view = try SafetensorsView(assembly.bytes, name: "the download of round \(order.order.round + 1)")
-    try remote.take(view, kind)
+    try remote.take(view, kind, round: order.order.round)
     summary.bytesDown += view.tensors.values.reduce(0) { $0 + $1.range.count }
     held = order.order.round
+    spare = assembly
     train(order)
   }
 
@@ -288,8 +357,13 @@ public final class FederatedClient {
     guard let order else { return }
     // The round may have ended meanwhile, and another one begun.
     guard order.order == trained else { return try begin(order) }
+    if masked?.round == trained.round {
+      latest = (trained, report)
+      unmasked = latest
+      return try maskAndOffer()
+    }
     let made = PendingUpload(
-      round: trained.round, report: report, image: report.isAcceptable ? SafetensorsImage(remote.packed) : nil,
+      round: trained.round, report: report, image: report.isAcceptable ? SafetensorsImage.make(remote.packed, from: &spareImage) : nil,
       memory: Array(remote.memory))
     if let store, let welcome { try store.save(made, of: welcome.federation) }
     pending = made
@@ -339,6 +413,7 @@ public final class FederatedClient {
   private func settle(_ outcome: Verdict.Outcome) throws {
     guard let pending, let remote else { return }
     self.pending = nil
+    spareImage = pending.image
     if outcome == .counted {
       summary.updates += 1
       summary.bytesUp += pending.image?.bytes.count ?? 0

@@ -34,6 +34,10 @@ public final class FederatedServer: RemoteVisits {
   /// The engine whose rounds these are.
   public weak var engine: FederatedEngine?
   var exchange: RoundExchange?
+  /// Lines about whoever is nobody.
+  private var strangers = LogBudget()
+  /// Room of uploads that are done.
+  private var spares: [Assembly] = []
   /// The last round that was open.
   var latestRound: Int?
 
@@ -153,7 +157,8 @@ public final class FederatedServer: RemoteVisits {
       throw FederatedError(
         .stopped,
         "stopped by a signal"
-          + (exchange.map { " in round \($0.round.index + 1); the state before it is saved, --resume continues" } ?? ""))
+          + (exchange.map { " in round \($0.round.index + 1); the state before it is saved, --resume continues" } ?? "")
+      )
     }
     // Bounded, so that deadlines are seen whatever comes.
     for _ in 0..<256 {
@@ -167,7 +172,9 @@ public final class FederatedServer: RemoteVisits {
     let route = Array(frames[0].bytes)
     let body = frames.count == 3 ? frames[2] : nil
     // A key stands for a client, whatever its messages say.
-    let known = options.keys == nil ? peers.peer(by: route) : frames[1].property("User-Id").flatMap { Int($0) }.flatMap(peers.peer)
+    let known =
+      options.keys == nil
+      ? peers.peer(by: route) : frames[1].property("User-Id").flatMap { Int($0) }.flatMap(peers.peer)
     guard let header = Header(frames[1].bytes) else {
       if let known { complain(known, "sent \(frames[1].bytes.count) bytes that are no message of this wire") }
       return
@@ -187,7 +194,8 @@ public final class FederatedServer: RemoteVisits {
     guard let peer = options.keys == nil ? peers.peer(hello.client) : known, peer.client == hello.client else {
       let name = known.map { "this key is client \($0.client)'s" } ?? "there are \(description.clients) clients"
       let reason = "client \(hello.client) is not admitted: \(name)"
-      options.log("refused a greeting: \(reason)")
+      let line = "refused a greeting: \(reason)"
+      if let known { log(known, line) } else { strangers.write(line, of: "greetings", to: options.log) }
       send(route, Header(.refuse, session: session), Body.frame(Refusal(cause: .unauthorised, reason: reason)))
       return
     }
@@ -199,10 +207,21 @@ public final class FederatedServer: RemoteVisits {
     peer.lastSeen = Clock.seconds()
     peer.address = body?.property("Peer-Address") ?? ""
     restoreCounted(peer)
-    if !wasThere { options.log("\(peer.name) is there, with \(hello.program)") }
+    if !wasThere { log(peer, "\(peer.name) is there, with \(hello.program.prefix(60))") }
     show(peer, .online)
     let welcome = Welcome(federation: description.identity, taskBytes: description.task.count, counted: peer.counted)
     tell(peer, .welcome, welcome)
+  }
+
+  /// Room for an upload.
+  func assembly(total: Int) -> Assembly {
+    var spare = spares.popLast()
+    return Assembly.make(total: total, from: &spare)
+  }
+
+  /// An upload is done with its room.
+  func release(_ assembly: Assembly?) {
+    if let assembly, spares.count < FederatedServer.slots { spares.append(assembly) }
   }
 
   /// Sends a message with a JSON body.
@@ -234,10 +253,10 @@ public final class FederatedServer: RemoteVisits {
 
   /// Notes what a client does that it should not.
   func complain(_ peer: Peer, _ what: String) {
-    peer.complaints += 1
     peer.remark = what
-    let limit = 100
-    if peer.complaints <= limit { options.log("\(peer.name) \(what)") }
-    if peer.complaints == limit { options.log("\(peer.name) is not complained about any more") }
+    log(peer, "\(peer.name) \(what)")
   }
+
+  /// Writes a line that a client has caused.
+  func log(_ peer: Peer, _ line: String) { peer.lines.write(line, of: peer.name, to: options.log) }
 }

@@ -36,6 +36,8 @@ enum MessageHandling {
     }
     peer.samples = ready.samples
     peer.held = ready.held
+    if peer.process != ready.process { server.exchange?.masked?.begun(peer) }
+    peer.process = ready.process
     peer.isReady = true
     server.exchange?.ask(peer)
   }
@@ -61,7 +63,7 @@ enum MessageHandling {
   }
 
   private static func leave(_ peer: Peer, _ server: FederatedServer) {
-    server.options.log("\(peer.name) has left")
+    server.log(peer, "\(peer.name) has left")
     server.peers.disconnect(peer)
     server.show(peer, .offline)
   }

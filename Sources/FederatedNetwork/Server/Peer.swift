@@ -14,6 +14,8 @@ final class Peer {
   var samples: Int?
   /// The round whose download it holds.
   var held: Int?
+  /// Which process speaks for it.
+  var process: UInt64?
   /// When it was last heard of, in seconds of the server's clock.
   var lastSeen = 0.0
   /// The last round, counted from 0, in which its update counted and was kept.
@@ -24,8 +26,8 @@ final class Peer {
   /// Payload bytes that it has sent and was sent.
   var bytesUp = 0
   var bytesDown = 0
-  /// Lines that the log has about it; a peer that breaks rules again and again does not fill the disk.
-  var complaints = 0
+  /// Lines that the log may have about it.
+  var lines = LogBudget()
   /// What was last said about it.
   var remark = ""
   /// Its part in the open round.

@@ -15,6 +15,8 @@ final class RoundExchange {
   private var uploading: [Peer] = []
   private var queue: [Peer] = []
   private var isPastDeadline = false
+  /// The stages of a masked round; nil where uploads are not masked.
+  private(set) var masked: MaskedExchange?
 
   init(_ round: OpenRound, _ server: FederatedServer) {
     self.round = round
@@ -25,6 +27,7 @@ final class RoundExchange {
 
   /// Whether the round may be concluded.
   var isOver: Bool {
+    if let masked { return masked.isOver }
     if waiting.isEmpty || isPastDeadline { return true }
     return server.description.wanted.map { accepted.count >= $0 } ?? false
   }
@@ -32,8 +35,8 @@ final class RoundExchange {
   /// Seconds until something has to be looked at without a message; nil for none.
   func secondsLeft() -> Double? {
     let now = Clock.seconds()
-    var left = server.description.network.deadline.map { began + $0 - now }
-    if let left, left <= 0 {
+    var left = masked == nil ? server.description.network.deadline.map { began + $0 - now } : masked?.secondsLeft(now)
+    if masked == nil, let left, left <= 0 {
       isPastDeadline = true
       return 0
     }
@@ -53,6 +56,9 @@ final class RoundExchange {
       guard let peer = server.peers.peer(round.client(place)) else { continue }
       peer.work = Peer.Work()
       peer.work.place = place
+    }
+    if let options = server.engine?.setting.secureAggregation {
+      masked = MaskedExchange(options, self, server, places: waiting.sorted())
     }
     for place in waiting.sorted() { if let peer = server.peers.peer(round.client(place)) { ask(peer) } }
   }
@@ -78,7 +84,10 @@ final class RoundExchange {
     }
     server.tell(
       peer, .order, round: round.index,
-      OrderBody(order: round.order(place), download: download, downloadBytes: image?.bytes.count ?? 0))
+      OrderBody(
+        order: round.order(place), download: download, downloadBytes: image?.bytes.count ?? 0,
+        maskedAmong: masked?.clients.count))
+    masked?.repeatRelays(to: peer)
   }
 
   /// What a client needs before the round; nil where it has it.
@@ -116,10 +125,13 @@ final class RoundExchange {
     guard let place = peer.work.place else { return }
     guard waiting.contains(place) else {
       // The same upload again, or one after the round had enough.
-      if header.kind == .offer, !accepted.contains(where: { $0 === peer }) { refuse(peer, .late, "the round had enough") }
+      if header.kind == .offer, !accepted.contains(where: { $0 === peer }) {
+        refuse(peer, .late, "the round had enough")
+      }
       return
     }
     switch header.kind {
+    case .share: masked?.shared(header, body, peer)
     case .offer: offered(header, body, peer, place)
     case .piece: came(header, body, peer, place)
     case .decline:
@@ -161,7 +173,7 @@ final class RoundExchange {
   private func startUploads() {
     while uploading.count < FederatedServer.slots, !queue.isEmpty {
       let peer = queue.removeFirst()
-      if peer.work.upload == nil { peer.work.upload = Assembly(total: peer.work.offered) }
+      if peer.work.upload == nil { peer.work.upload = server.assembly(total: peer.work.offered) }
       peer.work.step = .uploading
       peer.work.movedAt = Clock.seconds()
       uploading.append(peer)
@@ -209,6 +221,7 @@ final class RoundExchange {
   private func take(_ upload: Assembly, _ report: VisitReport, of peer: Peer, _ place: Int) {
     do throws(DataError) {
       let view = try SafetensorsView(upload.bytes, name: "the upload of \(peer.name)")
+      if let masked { return try masked.input(view, peer) }
       let bytes = view.tensors.values.reduce(0) { $0 + $1.range.count }
       let status = try round.take(view, report, of: place, bytesUp: bytes, bytesDown: peer.work.bytesDown)
       peer.bytesUp += bytes
@@ -234,6 +247,7 @@ final class RoundExchange {
   }
 
   private func settle(_ peer: Peer, _ place: Int, _ status: ClientRecord.Status) {
+    masked?.drop(peer)
     round.record(
       place, peer.work.report, status, bytesUp: peer.work.upload?.received ?? 0, bytesDown: peer.work.bytesDown)
     close(peer, place)
@@ -241,7 +255,13 @@ final class RoundExchange {
 
   private func close(_ peer: Peer, _ place: Int) {
     waiting.remove(place)
+    uploaded(peer)
     peer.work.step = .done
+  }
+
+  /// Lets the next upload come.
+  func uploaded(_ peer: Peer) {
+    server.release(peer.work.upload)
     peer.work.upload = nil
     uploading.removeAll { $0 === peer }
     queue.removeAll { $0 === peer }
@@ -255,7 +275,11 @@ final class RoundExchange {
   /// Closes the round: too few updates count for nothing, and whoever is late is told.
   func end() {
     let minimum = server.description.network.minimum
-    if isPastDeadline, accepted.count < minimum {
+    if let masked {
+      accepted = masked.conclude()
+      for peer in accepted { if let place = peer.work.place { waiting.remove(place) } }
+    }
+    if isPastDeadline || masked?.wasCut == true, accepted.count < minimum {
       round.abandon()
       server.options.log(
         "round \(round.index + 1) has \(accepted.count) updates at its deadline and needs \(minimum): it is skipped")

@@ -56,14 +56,16 @@ final class Socket {
   func set(_ option: Int32, _ value: Int32) {
     var value = value
     precondition(
-      zmq_setsockopt(handle, option, &value, MemoryLayout<Int32>.size) == 0, "ZeroMQ's option \(option): \(Self.reason)")
+      zmq_setsockopt(handle, option, &value, MemoryLayout<Int32>.size) == 0, "ZeroMQ's option \(option): \(Self.reason)"
+    )
   }
 
   /// Sets a number of 64 bits.
   func set(_ option: Int32, wide value: Int64) {
     var value = value
     precondition(
-      zmq_setsockopt(handle, option, &value, MemoryLayout<Int64>.size) == 0, "ZeroMQ's option \(option): \(Self.reason)")
+      zmq_setsockopt(handle, option, &value, MemoryLayout<Int64>.size) == 0, "ZeroMQ's option \(option): \(Self.reason)"
+    )
   }
 
   /// Sets bytes.

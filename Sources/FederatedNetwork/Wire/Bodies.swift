@@ -25,6 +25,8 @@ struct Ready: Codable, Hashable, Sendable {
   var samples: Int
   /// The round whose download it holds; nil for none.
   var held: Int?
+  /// Which process it is: another one has no secrets of a masked round that has begun.
+  var process: UInt64
 }
 
 /// What a client is to do, and what it is to fetch first.
@@ -33,6 +35,8 @@ struct OrderBody: Codable, Hashable, Sendable {
   /// What the download is; nil where the client holds it.
   var download: DownloadKind?
   var downloadBytes: Int
+  /// Clients of a masked round; nil where uploads are not masked.
+  var maskedAmong: Int?
 }
 
 /// What a client has to say of its visit, before its upload.

@@ -13,36 +13,39 @@ enum Pieces {
 
 /// A payload that comes in pieces, in order; what was received stays when a connection breaks.
 ///
-/// Memory is taken as pieces come, so that a peer that announces much and sends nothing costs nothing.
+/// Memory that nobody has written to is none: a peer that announces much and sends nothing costs nothing.
 final class Assembly {
   /// Bytes of the whole.
-  let total: Int
+  private(set) var total: Int
   /// Bytes that have come.
   private(set) var received = 0
   private var memory: UnsafeMutableRawBufferPointer
 
+  /// Room for so many bytes.
   init(total: Int) {
     self.total = total
-    memory = .allocate(byteCount: min(total, Pieces.bytes), alignment: 64)
+    memory = .allocate(byteCount: total, alignment: 64)
+  }
+
+  /// The room of another one that is done, where it suffices: fresh memory is cleared by the system, which takes as long as
+  /// copying.
+  static func make(total: Int, from spare: inout Assembly?) -> Assembly {
+    guard let known = spare, known.memory.count >= total else { return Assembly(total: total) }
+    spare = nil
+    (known.total, known.received) = (total, 0)
+    return known
   }
 
   deinit { memory.deallocate() }
 
   var isWhole: Bool { received == total }
 
-  /// What has come; valid until the next piece.
+  /// What has come; valid as long as this lives, until the next piece.
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<received]) }
 
   /// Adds a piece.  False for one that does not follow on what has come, or goes beyond the whole.
   func add(_ piece: UnsafeRawBufferPointer, at offset: UInt64) -> Bool {
     guard offset == UInt64(received), piece.count > 0, piece.count <= total - received else { return false }
-    if received + piece.count > memory.count {
-      let larger = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: min(total, max(2 * memory.count, received + piece.count)), alignment: 64)
-      larger.copyMemory(from: bytes)
-      memory.deallocate()
-      memory = larger
-    }
     UnsafeMutableRawBufferPointer(rebasing: memory[received...]).copyMemory(from: piece)
     received += piece.count
     return true

@@ -16,7 +16,8 @@ public struct ClientLimits: Sendable, Hashable {
   /// Reads the section.
   init(_ options: inout Options) throws(ConfigurationError) {
     epochs = try options.integer(
-      "epochs", default: 1_000, in: 1...1_000_000, unit: "epochs", "passes over its samples that it makes in a round, at most")
+      "epochs", default: 1_000, in: 1...1_000_000, unit: "epochs",
+      "passes over its samples that it makes in a round, at most")
     memory = try options.optionalInteger(
       "memory", in: 1...1 << 24, unit: "MiB", "memory that it gives to a task; without it what the machine has"
     ).map { $0 << 20 }
@@ -33,7 +34,8 @@ public struct ClientLimits: Sendable, Hashable {
       options.local.epochs <= epochs,
       "it wants \(options.local.epochs) epochs a round, and client.epochs is \(epochs)")
     try require(
-      allowsUnclipped || federation.setting.changeLimit != nil || federation.setting.privacy.map { $0.clip != .none } == true,
+      allowsUnclipped || federation.setting.changeLimit != nil
+        || federation.setting.privacy.map { $0.clip != .none } == true,
       "it has neither federated.privacy nor federated.clip, and client.unclipped is false")
     try require(
       allowsUnmasked || federation.setting.masksUploads,

@@ -148,11 +148,15 @@ public struct PreparedFederation: Sendable {
       if let owner {
         partition = Partition(all: dataset.training.count, of: owner, clients: partition.clients)
       }
+      var setting = try federated.setting(clients: partition.clients)
+      // Of the simulation and of a server, so that both send the same.
+      var widest = setting
+      widest.devices.overSelection = max(setting.devices.overSelection, federated.network.overSelection)
       task = FederatedTask(
         model: built.model, objective: built.objective, learning: experiment.learning, compute: built.compute,
         optimizer: experiment.optimizer, seed: experiment.seed, training: dataset.training, partition: partition,
-        local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients))
-      var setting = try federated.setting(clients: partition.clients)
+        local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients),
+        largestCohort: widest.largestCohort(of: partition.clients), startsFromSeed: experiment.model.weights == nil)
       setting.devices = try setting.devices.loaded(clients: partition.clients)
       if let file = federated.participation {
         setting.participation = try ParticipationFile.read(file, clients: partition.clients)

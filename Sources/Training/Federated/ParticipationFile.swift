@@ -15,7 +15,8 @@ enum ParticipationFile {
         case .integer(let round)? = object["round"], round >= 1, let round = self.round(object, clients: clients)
       else {
         throw RunError(
-          .data, "\(path), line \(index + 1): no round of clients.jsonl with clients below \(clients); take a whole file")
+          .data,
+          "\(path), line \(index + 1): no round of clients.jsonl with clients below \(clients); take a whole file")
       }
       guard case .integer(let number)? = object["round"] else { continue }
       rounds[number - 1] = round

@@ -27,6 +27,8 @@ final class BenchWire {
   /// Inputs of one linear layer with as many outputs.
   private let width: Int
   private var memory = (first: 0, last: 0)
+  /// Called after every round.
+  private var mark: () -> Void = {}
   private var parameters: Int { width * width + width }
 
   init(_ arguments: Arguments) throws(RunError) {
@@ -52,7 +54,7 @@ final class BenchWire {
       let bare = try measured(folder, text, "bare \(bytes) \(bytes)") { began in
         try BareTransfer.serve(
           "tcp://127.0.0.1:0", server, clients: admitted, bytesDown: bytes, bytesUp: bytes, rounds: rounds + 1,
-          began: began)
+          began: began, ended: { self.mark() })
       }
       let federated = try measured(folder, text, "federation \(parameters)") { began in
         try serve(server, admitted, folder, began)
@@ -65,8 +67,9 @@ final class BenchWire {
   // MARK: The clients' process
 
   private func attend(_ file: String) throws(RunError) -> ExitCode {
-    guard let lines = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) })?
-      .split(separator: "\n").map(String.init), lines.count > 3
+    guard
+      let lines = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) })?
+        .split(separator: "\n").map(String.init), lines.count > 3
     else { throw RunError(.usage, "--crowd is for bench wire's own use") }
     let words = lines[1].split(separator: " ").map(String.init)
     let keys = lines[2...].compactMap(KeyPair.key)
@@ -93,7 +96,7 @@ final class BenchWire {
     var processorSeconds: Double
     /// What the loopback interface has carried, a round.
     var wireBytes: Double
-    /// Memory of this process after the second round and at the end.
+    /// Memory of this process after the first round and at the end.
     var memory: (first: Int, last: Int)
 
     var median: Double { seconds.sorted()[seconds.count / 2] }
@@ -107,8 +110,9 @@ final class BenchWire {
     other.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     let file = "\(folder)/crowd"
     other.arguments = ["bench", "wire", "--crowd", file]
-    let before = (processorSeconds(), loopbackBytes())
     memory = (0, 0)
+    var marks: [(processor: Double, bytes: Int)] = []
+    mark = { [self] in marks.append((processorSeconds(of: [getpid(), other.processIdentifier]), loopbackBytes())) }
     var started: (any Error)?
     let seconds = try serve { address in
       do {
@@ -118,10 +122,13 @@ final class BenchWire {
     }
     if let started { throw started }
     other.waitUntilExit()
-    let count = Double(seconds.count)
+    guard let first = marks.first, let last = marks.last, marks.count == seconds.count else {
+      throw RunError(.internalError, "\(marks.count) marks for \(seconds.count) rounds")
+    }
+    let count = Double(marks.count - 1)
     return Measurement(
-      seconds: Array(seconds.dropFirst()), processorSeconds: (processorSeconds() - before.0) / count,
-      wireBytes: Double(loopbackBytes() - before.1) / count, memory: memory)
+      seconds: Array(seconds.dropFirst()), processorSeconds: (last.processor - first.processor) / count,
+      wireBytes: Double(last.bytes - first.bytes) / count, memory: memory)
   }
 
   private func serve(
@@ -147,7 +154,10 @@ final class BenchWire {
     server.engine = loop.engine
     let directory = try RunDirectory(name: "wire", path: "\(folder)/run", resume: false)
     try loop.keepCheckpoints(in: directory, resume: false)
-    let clock = RoundClock { [self] bytes in memory = (memory.first == 0 ? bytes : memory.first, bytes) }
+    let clock = RoundClock { [self] bytes in
+      memory = (memory.first == 0 ? bytes : memory.first, bytes)
+      mark()
+    }
     loop.observers = [clock]
     began(server.address)
     _ = try loop.run()
@@ -162,7 +172,8 @@ final class BenchWire {
     if arguments.has(.json) {
       for (name, measurement) in [("wire-bare", bare), ("wire", federated)] {
         let result: JSONObject = [
-          "name": .text(name), "clients": .integer(clients), "parameters": .integer(parameters), "rounds": .integer(rounds),
+          "name": .text(name), "clients": .integer(clients), "parameters": .integer(parameters),
+          "rounds": .integer(rounds),
           "median_seconds": .number(measurement.median), "minimum_seconds": .number(measurement.seconds.min() ?? 0),
           "processor_seconds": .number(measurement.processorSeconds), "payload_bytes": .integer(payload),
           "wire_bytes": .number(measurement.wireBytes), "memory_bytes_first": .integer(measurement.memory.first),
@@ -181,22 +192,25 @@ final class BenchWire {
           measurement.wireBytes / 1e6))
     }
     Output.line(
-      "\(Numerals.grouped(clients)) clients, \(Numerals.grouped(parameters)) parameters, \(Numerals.plural(rounds, "round"))")
+      "\(Numerals.grouped(clients)) clients, \(Numerals.grouped(parameters)) parameters, \(Numerals.plural(rounds, "round"))"
+    )
     line("bare", bare)
     line("federation", federated)
     Output.result("ratio", String(format: "%.2f of time, %.2f of work", ratio, work))
     Output.result(
       "server",
-      "\(Numerals.bytes(federated.memory.first)) after the second round, \(Numerals.bytes(federated.memory.last)) at the end")
+      "\(Numerals.bytes(federated.memory.first)) after the first round, \(Numerals.bytes(federated.memory.last)) at the end"
+    )
   }
 
-  /// Processor seconds of this process and of those it has waited for.
-  private func processorSeconds() -> Double {
-    [RUSAGE_SELF, RUSAGE_CHILDREN].reduce(0) { sum, who in
-      var usage = rusage()
-      getrusage(__rusage_who_t(who.rawValue), &usage)
-      return sum + Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-        + 1e-6 * Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
+  /// Processor seconds of some processes.
+  private func processorSeconds(of processes: [pid_t]) -> Double {
+    processes.reduce(0) { sum, process in
+      let text = FileManager.default.contents(atPath: "/proc/\(process)/stat").map { String(decoding: $0, as: UTF8.self) } ?? ""
+      guard let end = text.lastIndex(of: ")") else { return sum }
+      let fields = text[text.index(after: end)...].split(separator: " ")
+      let ticks = fields.count > 12 ? (Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0) : 0
+      return sum + ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
   }
 
@@ -225,6 +239,6 @@ private final class RoundClock: TrainingObserver {
     let now = Date()
     seconds.append(now.timeIntervalSince(last))
     last = now
-    if seconds.count > 1 { memory(ProcessMemory.current) }
+    memory(ProcessMemory.current)
   }
 }

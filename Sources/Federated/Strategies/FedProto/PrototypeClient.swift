@@ -9,6 +9,7 @@ final class PrototypeClient: ClientHalf {
   private let batch: Batch
   /// Σz of each class, then how many.
   private var sums: [Double]
+  private lazy var wire = table.wireMemory
 
   /// Samples that are embedded at a time.
   private static let chunk = 64
@@ -28,6 +29,18 @@ final class PrototypeClient: ClientHalf {
     visit.train(visit.trainer.model, &update)
     if let state = visit.state.baseAddress { model.gather(visit.trainer.model, into: state) }
     upload(visit)
+  }
+
+  func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part] {
+    visit.upload.scalars(0).baseAddress.map { table.packed($0, all: false, in: wire) } ?? []
+  }
+
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    let model = try broadcast.model(in: download, plan, kind)
+    try table.take(download, all: true, into: broadcast.blocks[0].base)
+    for (target, source) in model { UnsafeMutableRawBufferPointer(target).copyMemory(from: source) }
   }
 
   func personal(_ visit: ClientVisit) -> ParameterStore {
@@ -70,7 +83,7 @@ final class PrototypeClient: ClientHalf {
       means[start + table.width] = count > 0 ? 1 : 0
       held += count > 0 ? 1 : 0
     }
-    visit.wireBytes.up = table.bytes(of: held)
+    visit.wireBytes = table.bytes(of: held)
   }
 
   /// The cross-entropy of the model's outputs, and the samples whose nearest prototype is that of their class; none without

@@ -1,3 +1,4 @@
+import Datasets
 import Tensors
 
 /// FedProto's server: the mean of each class's prototypes over the clients that hold it.
@@ -8,6 +9,17 @@ final class PrototypeServer: ServerHalf {
   init(_ task: FederatedTask, _ prototypes: Storage) {
     table = ClassTable(task)
     self.prototypes = prototypes
+  }
+
+  private lazy var wire = table.wireMemory
+
+  func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    sent.modelParts(plan, kind) + table.packed(sent.blocks[0].base, all: true, in: wire)
+  }
+
+  func unpack(_ packed: SafetensorsView, samples: Int, into upload: Upload) throws(DataError) {
+    guard let means = upload.scalars(0).baseAddress else { return }
+    try table.take(packed, all: false, into: means)
   }
 
   var results: [Storage] { [prototypes] }

@@ -1,5 +1,6 @@
 import Compression
 import Configuration
+import Datasets
 import Tensors
 
 /// FedMask (Li, Sun, Li, Pu, Li, Chen, SenSys 2021): clients learn masks of 0 and 1 on weights that are drawn by the seed and never
@@ -13,8 +14,9 @@ import Tensors
 /// - Ours: a client starts from s = α (2 share − 1) where there is a share, else from ± α by its own mask; unseen ones from α.
 ///   The server's model, which is evaluated, has entries set whose share is above ½ or unknown.
 ///
-/// Up: a bit for each entry that the client has, and in its first round a bit for each weight that says which.  Down: for each
-/// entry that it has a share, which is one of (m+1)(m+2)/2 values of ⌈log₂⌉ bits.  All clients count alike.
+/// Up: a bit for each weight that says whether the client has it, so that the server needs to remember no client's mask, and a
+/// bit for each entry that it has.  Down: for each weight a share, which is one of (M+1)(M+2)/2 values of ⌈log₂⌉ bits, M the
+/// largest cohort; the same to all clients, whatever they have.  All clients count alike.
 public struct FedMask: FederatedStrategy {
   /// The name in configurations.
   public static let name = "fedmask"
@@ -33,14 +35,22 @@ public struct FedMask: FederatedStrategy {
   /// Two bits a weight up and to remember; throws for models with more than weights.
   public func plan(_ task: FederatedTask) throws(FederatedError) -> FederatedPlan {
     try FrozenWeights.check(task, FedMask.name)
+    guard task.largestCohort <= FedMaskWire.largestCohort else {
+      throw FederatedError(
+        .configuration,
+        "fedmask tells shares of at most \(FedMaskWire.largestCohort) clients, and a round may have "
+          + "\(task.largestCohort); lower federated.cohort or draw cohorts of a fixed size")
+    }
     let count = task.layout.parameterCount
-    return FederatedPlan(
+    let shares = BroadcastBlock("shares", count: count, bytes: FedMaskWire.shareBytes(task))
+    var plan = FederatedPlan(
       shared: SharedScalars(task.layout),
       uploads: [UploadPart("set", .votes, count: count), UploadPart("held", .votes, count: count)],
-      blocks: [
-        BroadcastBlock("frozen", count: count, bytes: 0),
-        BroadcastBlock("shares", count: count, bytes: FedMask.downloadBytes(entries: count, task)),
-      ], stateCount: 2 * FedMask.words(count), weighting: .clients)
+      blocks: [BroadcastBlock("frozen", count: count, bytes: 0), shares], stateCount: 2 * FedMask.words(count),
+      weighting: .clients)
+    // The model follows from shares.
+    plan.downloadBytes = (shares.bytes, shares.bytes)
+    return plan
   }
 
   /// Trains masks.
@@ -55,11 +65,6 @@ public struct FedMask: FederatedStrategy {
 
   /// Floats that hold a bit for each of `count` weights.
   static func words(_ count: Int) -> Int { (SignBits.byteCount(count) + 3) / 4 }
-
-  /// Bytes of the shares of so many entries.
-  static func downloadBytes(entries: Int, _ task: FederatedTask) -> Int {
-    (entries * FrozenWeights.bits(of: (task.cohort + 1) * (task.cohort + 2) / 2) + 7) / 8
-  }
 }
 
 private final class FedMaskClient: ClientHalf {
@@ -72,6 +77,7 @@ private final class FedMaskClient: ClientHalf {
   /// Its own mask; afterwards scratch.
   private let own: Storage
   private let weights: Storage
+  private let wire: FedMaskWire
 
   init(_ strategy: FedMask, _ task: FederatedTask) {
     self.strategy = strategy
@@ -81,6 +87,7 @@ private final class FedMaskClient: ClientHalf {
     held = Storage(zeros: count)
     own = Storage(zeros: count)
     weights = Storage(zeros: count)
+    wire = FedMaskWire(task)
   }
 
   func update(_ visit: ClientVisit) {
@@ -89,7 +96,6 @@ private final class FedMaskClient: ClientHalf {
     recall(state, isKnown: visit.isKnown)
     FedMaskClient.start(
       latent.base, shares: visit.broadcast.blocks[1].base, held: held.base, own: own.base, alpha: strategy.alpha, count)
-    let entries = Int(Reductions.sum(held.base, count))
     prepare(frozen, model)
     var step = LatentStep<GateForward>(visit.trainer, frozen: weights.base, latent: latent.base)
     visit.train(model, &step)
@@ -98,11 +104,16 @@ private final class FedMaskClient: ClientHalf {
       prepare(frozen, model)
     }
     let kept = Int(Reductions.sum(held.base, count))
-    visit.wireBytes = (
-      SignBits.byteCount(kept) + (visit.isKnown ? 0 : SignBits.byteCount(count)),
-      FedMask.downloadBytes(entries: entries, task)
-    )
+    visit.wireBytes = SignBits.byteCount(kept) + SignBits.byteCount(count)
     upload(visit, state)
+  }
+
+  func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part] { wire.packed(visit.upload) }
+
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    try wire.take(download, into: broadcast)
   }
 
   /// What the client remembers of its entries; all of them, and all set, where it is new.
@@ -167,11 +178,19 @@ private final class FedMaskClient: ClientHalf {
 private final class FedMaskServer: ServerHalf {
   private let task: FederatedTask
   private let broadcast: Broadcast
+  private let wire: FedMaskWire
+  /// What shares are fractions of, as ``FedMaskWire`` numbers them: the bits of a UInt32 for each weight.
+  private let codes: Storage
 
   init(_ task: FederatedTask, _ broadcast: Broadcast) {
     self.task = task
     self.broadcast = broadcast
+    wire = FedMaskWire(task)
+    codes = Storage(zeros: task.layout.parameterCount)
   }
+
+  /// What clients are sent.
+  var memory: [ServerMemory] { [ServerMemory("codes", codes)] }
 
   func prepare(_ workers: Workers, _ note: (String) -> Void) {
     KaimingNormal.write(broadcast.model, seed: task.seed)
@@ -184,8 +203,20 @@ private final class FedMaskServer: ServerHalf {
     let (frozen, shares, ballots) = (broadcast.blocks[0].base, broadcast.blocks[1].base, Int32(held.ballots))
     for i in 0..<held.count {
       let holders = (held.votes[i] + ballots) / 2
-      if holders >= 2 { shares[i] = Float((set.votes[i] + ballots) / 2) / Float(holders) }
-      broadcast.model.parameters.base[i] = shares[i] < 0 || shares[i] > 0.5 ? frozen[i] : 0
+      let setters = (set.votes[i] + ballots) / 2
+      if holders >= 2 {
+        shares[i] = Float(setters) / Float(holders)
+        codes.base[i] = Float(bitPattern: FedMaskWire.code(UInt32(setters), of: UInt32(holders)))
+      }
     }
+    FedMaskWire.gate(frozen, by: shares, into: broadcast.model.parameters.base, held.count)
+  }
+
+  func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    [wire.packed(codes)]
+  }
+
+  func unpack(_ packed: SafetensorsView, samples: Int, into upload: Upload) throws(DataError) {
+    try wire.unpack(packed, into: upload)
   }
 }

@@ -35,9 +35,6 @@ struct FrozenWeights {
         + "normalisation")
   }
 
-  /// ⌈log₂ count⌉: bits that tell so many apart.
-  static func bits(of count: Int) -> Int { Int.bitWidth - max(0, count - 1).leadingZeroBitCount }
-
   /// packed ← kept scalars of a block.
   func gather(_ scalars: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>) {
     indices.withUnsafeBufferPointer { indices in

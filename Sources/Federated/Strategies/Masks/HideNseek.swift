@@ -13,12 +13,13 @@ import Tensors
 /// - mode `change`: clients train a latent ω, at first w₀, in w = |w₀| · sign ω (sign 0 = +1) by plain gradient descent on w
 ///   passed straight through, ω within ±|w₀|, and upload one drawn bit a weight of its change with the change's root mean
 ///   square a layer.  Server: ω ← clip(ω + mean(A) · Σ b / m).
-///   Up ⌈k/8⌉ + 4 bytes a layer; down ⌈k ⌈log₂(m+1)⌉ / 8⌉ + 4 a layer to a client that took part in the round before, else 4k.
+///   Up ⌈k/8⌉ + 4 bytes a layer; down ⌈k ⌈log₂(M+1)⌉ / 8⌉ + 4 a layer + 4 to a client that took part in the round before, else
+///   4k.
 /// - mode `votes`: clients train a latent s in w = w₀ · sign s with the task's optimizer on ∂L/∂w · w₀, and upload sign s.
-///   `soft`: s ← α Σ b / m, down ⌈k ⌈log₂(m+1)⌉ / 8⌉ + 4 bytes; `hard`: s ← ± α by majority, a tie keeps the old bit,
+///   `soft`: s ← α Σ b / m, down ⌈k ⌈log₂(M+1)⌉ / 8⌉ + 4 bytes; `hard`: s ← ± α by majority, a tie keeps the old bit,
 ///   down ⌈k/8⌉.  Up ⌈k/8⌉.
 ///
-/// m is the number of updates of the round; all clients count alike.  Models have no biases and no normalisation.
+/// m is the number of updates of the round, M the largest that it may be; all clients count alike.  Models have no biases and no normalisation.
 public struct HideNseek: FederatedStrategy {
   /// The name in configurations.
   public static let name = "hidenseek"
@@ -78,17 +79,10 @@ public struct HideNseek: FederatedStrategy {
     }
     let full = PruningMask(task.layout)
     let (kept, layers) = (Pruning.keptCount(of: full.prunableCount, density: density), full.prunable.count)
-    let mask = type(of: criterion).needsSamples ? full.byteCount : 0
-    let sums = (kept * FrozenWeights.bits(of: task.cohort + 1) + 7) / 8
+    let sizes = HideNseekWire.Sizes(self, task)
+    let (down, mask) = (sizes.download, sizes.mask)
     var uploads = [UploadPart("signs", .votes, count: kept)]
-    let down: (follower: Int, other: Int)
-    switch (mode, tally) {
-    case (.change, _):
-      uploads.append(UploadPart("scales", .numbers, count: layers))
-      down = (sums + 4 * layers, 4 * kept + mask)
-    case (.votes, .soft): down = (sums + 4, sums + 4 + mask)
-    case (.votes, .hard): down = (SignBits.byteCount(kept), SignBits.byteCount(kept) + mask)
-    }
+    if mode == .change { uploads.append(UploadPart("scales", .numbers, count: layers)) }
     var plan = FederatedPlan(
       shared: SharedScalars(task.layout), uploads: uploads,
       blocks: [
@@ -101,7 +95,7 @@ public struct HideNseek: FederatedStrategy {
 
   /// Trains signs.
   public func makeClient(_ task: FederatedTask, _ plan: FederatedPlan) -> any ClientHalf {
-    mode == .change ? SignChangeClient(task, plan) : SignVoteClient(task, plan)
+    mode == .change ? SignChangeClient(self, task, plan) : SignVoteClient(self, task, plan)
   }
 
   /// Prunes, and counts votes.

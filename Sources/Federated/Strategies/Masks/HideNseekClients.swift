@@ -1,4 +1,5 @@
 import Compression
+import Datasets
 import Tensors
 
 /// A client of the mode `votes`: trains a latent from the server's and uploads its signs.
@@ -7,8 +8,13 @@ final class SignVoteClient: ClientHalf {
   private let latent: Storage
   private let packed: Storage
   private var frozen: FrozenWeights?
+  private let strategy: HideNseek
+  private let task: FederatedTask
+  private lazy var wire = HideNseekWire(strategy, task)
 
-  init(_ task: FederatedTask, _ plan: FederatedPlan) {
+  init(_ strategy: HideNseek, _ task: FederatedTask, _ plan: FederatedPlan) {
+    self.strategy = strategy
+    self.task = task
     layout = task.layout
     latent = Storage(zeros: task.layout.parameterCount)
     packed = Storage(zeros: plan.uploads[0].count)
@@ -25,6 +31,13 @@ final class SignVoteClient: ClientHalf {
     frozen.gather(latent.base, into: packed.base)
     if let bits = visit.upload.bits(0).baseAddress { SignBits.pack(packed.base, count: packed.count, into: bits) }
   }
+
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    try wire.take(download, kind, into: broadcast)
+    if kind == .whole { frozen = nil }
+  }
 }
 
 /// A client of the mode `change`: trains a latent from the server's, within what is frozen, and uploads a drawn bit a weight of
@@ -35,8 +48,13 @@ final class SignChangeClient: ClientHalf {
   private let latent: Storage
   private let packed: Storage
   private var frozen: FrozenWeights?
+  private let strategy: HideNseek
+  private let task: FederatedTask
+  private lazy var wire = HideNseekWire(strategy, task)
 
-  init(_ task: FederatedTask, _ plan: FederatedPlan) {
+  init(_ strategy: HideNseek, _ task: FederatedTask, _ plan: FederatedPlan) {
+    self.strategy = strategy
+    self.task = task
     layout = task.layout
     seed = task.seed
     latent = Storage(zeros: task.layout.parameterCount)
@@ -80,6 +98,13 @@ final class SignChangeClient: ClientHalf {
       y[i] -= x[i]
       i &+= 1
     }
+  }
+
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    try wire.take(download, kind, into: broadcast)
+    if kind == .whole { frozen = nil }
   }
 }
 

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Tensors
 
 /// The server of ``HideNseek``: draws and prunes the network, then moves latents by votes.  Broadcast: the effective weights,
@@ -8,13 +9,25 @@ final class HideNseekServer: ServerHalf {
   private let task: FederatedTask
   private let broadcast: Broadcast
   private let step: Storage
-  private var kept: FrozenWeights?
+  private var weights: FrozenWeights?
+  private let wire: HideNseekWire
 
   init(_ strategy: HideNseek, _ task: FederatedTask, _ broadcast: Broadcast) {
     self.strategy = strategy
     self.task = task
     self.broadcast = broadcast
     step = Storage(zeros: task.layout.parameterCount)
+    wire = HideNseekWire(strategy, task)
+  }
+
+  /// What followers are sent.
+  var memory: [ServerMemory] { [ServerMemory("told", wire.told)] }
+
+  /// What is kept of the weights, once the broadcast says so.
+  private var kept: FrozenWeights {
+    let kept = weights ?? FrozenWeights(frozen, task.layout)
+    weights = kept
+    return kept
   }
 
   private var frozen: Storage { broadcast.blocks[0] }
@@ -34,13 +47,15 @@ final class HideNseekServer: ServerHalf {
     case .votes:
       for i in 0..<latent.count { latent.base[i] = frozen.base[i] == 0 ? 0 : strategy.alpha }
     }
+    wire.begin()
   }
 
   func combine(_ outcome: RoundOutcome) {
-    let kept = kept ?? FrozenWeights(frozen, task.layout)
-    self.kept = kept
     let sum = outcome.votes(0)
-    if strategy.mode == .change { return move(kept, sum, outcome.mean(1)) }
+    if strategy.mode == .change {
+      wire.tell(sum, scales: outcome.mean(1))
+      return move(kept, sum, outcome.mean(1))
+    }
     let (votes, unit) = (sum.votes, Double(strategy.alpha) / Double(sum.ballots))
     for (place, index) in kept.indices.enumerated() {
       let vote = votes[place]
@@ -49,7 +64,24 @@ final class HideNseekServer: ServerHalf {
       case .hard: if vote != 0 { latent.base[Int(index)] = vote > 0 ? strategy.alpha : -strategy.alpha }
       }
     }
+    switch strategy.tally {
+    case .soft: wire.tell(sum, scales: nil)
+    case .hard: wire.tellSigns(latent, kept)
+    }
     SignForward.apply(latent.base, frozen.base, into: broadcast.model.parameters.base, latent.count)
+  }
+
+  func skip() { wire.skip() }
+
+  func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    wire.download(kind, latent, kept)
+  }
+
+  func unpack(_ packed: SafetensorsView, samples: Int, into upload: Upload) throws(DataError) {
+    try upload.copy(from: packed)
+    if strategy.mode == .change, upload.scalars(1).contains(where: { $0 < 0 }) {
+      throw packed.unsuitable(upload.parts[1].name, "has a scale that is no length")
+    }
   }
 
   /// ω ← clip(ω + A · Σ b / m, ±|w₀|) with A the clients' mean scale of the layer.

@@ -12,14 +12,17 @@ import Tensors
 /// initial weights, else from the server's.  Server: w ← mean over clients that keep it, where none does the old value.
 /// Deviation: clients score on their training samples, since nothing else of theirs is known here.
 ///
-/// Up: 4 bytes for each scalar that the client keeps, and a bit for each weight when its mask has changed.  Down: 4 bytes for
-/// each scalar that it keeps; initial weights are a function of the seed.  Biases and normalisation are trained and never
-/// pruned.  All clients count alike.
+/// Up: 4 bytes for each scalar that the client keeps, and a bit for each weight that says which, so that the server needs to
+/// remember no client's mask.  Down: the model, 4 bytes a scalar, the same to all clients, whatever they keep; initial weights
+/// are a function of the seed, or sent with the model to clients that did not take part in the round before.  Biases and
+/// normalisation are trained and never pruned.  All clients count alike.
 public struct LotteryFL: FederatedStrategy {
   /// The name in configurations.
   public static let name = "lotteryfl"
   /// What it does.
   public static let help = "clients prune towards their own tickets and train those; weights are averaged among keepers"
+  /// Name of the tensor of the initial parameters.
+  static let initial = "initial"
   let density: Double
   let threshold: Double
   let prune: Double
@@ -40,20 +43,22 @@ public struct LotteryFL: FederatedStrategy {
         .configuration, "lotteryfl prunes by accuracy; it needs classes, and cross-entropy as training.loss")
     }
     let (shared, count) = (SharedScalars(task.layout), task.layout.parameterCount)
-    return FederatedPlan(
+    var plan = FederatedPlan(
       shared: shared, uploads: [.change(count: shared.count), UploadPart("mask", .votes, count: count)],
       blocks: [BroadcastBlock("initial", count: count, bytes: 0)], stateCount: (SignBits.byteCount(count) + 3) / 4,
       weighting: .clients)
+    if !task.startsFromSeed { plan.downloadBytes.other += 4 * count }
+    return plan
   }
 
   /// Prunes and trains.
   public func makeClient(_ task: FederatedTask, _ plan: FederatedPlan) -> any ClientHalf {
-    LotteryClient(self, task)
+    LotteryClient(self, task, plan)
   }
 
   /// Averages among keepers.
   public func makeServer(_ task: FederatedTask, _ plan: FederatedPlan, _ broadcast: Broadcast) -> any ServerHalf {
-    LotteryServer(plan, broadcast)
+    LotteryServer(task, plan, broadcast)
   }
 }
 
@@ -81,14 +86,18 @@ private final class LotteryClient: ClientHalf {
   /// 1 for scalars that are kept, else 0.
   private let mask: Storage
   private let batch: Batch
+  private let wire: LotteryWire
+  /// Whether the initial weights are there, at a client elsewhere.
+  private var knowsInitial = false
 
-  init(_ strategy: LotteryFL, _ task: FederatedTask) {
+  init(_ strategy: LotteryFL, _ task: FederatedTask, _ plan: FederatedPlan) {
     self.strategy = strategy
     self.task = task
     count = task.layout.parameterCount
     weights = PruningMask(task.layout)
     mask = Storage(zeros: count)
     batch = Batch(capacity: min(256, max(1, task.partition.largest)), of: task.training)
+    wire = LotteryWire(task, plan)
   }
 
   func update(_ visit: ClientVisit) {
@@ -104,12 +113,29 @@ private final class LotteryClient: ClientHalf {
     if let change = visit.upload.scalars(0).baseAddress { MaskedGradients.multiply(change, by: mask.base, count) }
     let kept = Int(Reductions.sum(mask.base, count))
     let states = visit.plan.shared.count - count
-    visit.wireBytes = (
-      4 * (kept + states) + (prunes ? SignBits.byteCount(weights.prunableCount) : 0), 4 * (received + states)
-    )
+    visit.wireBytes = 4 * (kept + states) + weights.byteCount
     for i in 0..<count { mask.base[i] = mask.base[i] > 0 ? 1 : -1 }
     SignBits.pack(mask.base, count: count, into: bits)
     SignBits.pack(mask.base, count: count, into: state)
+  }
+
+  func packed(_ visit: ClientVisit) -> [SafetensorsWriter.Part] { wire.packed(visit.upload) }
+
+  func take(
+    _ download: SafetensorsView, _ kind: DownloadKind, into broadcast: Broadcast, _ plan: FederatedPlan
+  ) throws(DataError) {
+    let initial = broadcast.blocks[0]
+    let sent =
+      plan.sendsOwn(kind) ? try download.bytes(LotteryFL.initial, .float32, count: initial.count) : nil
+    try broadcast.take(download, plan, kind)
+    if let sent {
+      UnsafeMutableRawBufferPointer(initial.scalars).copyMemory(from: sent)
+    } else if task.startsFromSeed, !knowsInitial {
+      let model = ParameterStore(task.layout)
+      task.layout.initialise(model, seed: task.seed)
+      initial.copy(from: model.parameters)
+      knowsInitial = true
+    }
   }
 
   /// The server's model under the client's mask, trained; its mask is as it was.
@@ -175,10 +201,23 @@ private final class LotteryClient: ClientHalf {
 private final class LotteryServer: ServerHalf {
   private let plan: FederatedPlan
   private let broadcast: Broadcast
+  private let wire: LotteryWire
 
-  init(_ plan: FederatedPlan, _ broadcast: Broadcast) {
+  init(_ task: FederatedTask, _ plan: FederatedPlan, _ broadcast: Broadcast) {
     self.plan = plan
     self.broadcast = broadcast
+    wire = LotteryWire(task, plan)
+  }
+
+  func download(_ kind: DownloadKind, sent: Broadcast, _ plan: FederatedPlan) -> [SafetensorsWriter.Part] {
+    let model = sent.parts(plan, kind)
+    if !plan.sendsOwn(kind) { return model }
+    let initial = sent.blocks[0]
+    return model + [SafetensorsWriter.Part(name: LotteryFL.initial, shape: [initial.count], floats: initial.base)]
+  }
+
+  func unpack(_ packed: SafetensorsView, samples: Int, into upload: Upload) throws(DataError) {
+    try wire.unpack(packed, into: upload)
   }
 
   func prepare(_ workers: Workers, _ note: (String) -> Void) {
