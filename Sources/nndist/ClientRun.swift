@@ -34,27 +34,15 @@ struct ClientRun {
     let log = directory.log
     let isQuiet = arguments.has(.quiet)
     do {
-<<<<<<< HEAD
-      let federated = try FederatedClient(
-        ClientOptions(
-          address: address, client: client, keys: identity.map { ($0.pair, $0.server) }, program: Version.text,
-          patience: patience, stop: StopSignal.descriptor,
-          log: { line in
-            log.write(line)
-            if !isQuiet { Output.note(line) }
-          }), store: ClientStore(directory.path)
-      ) { [limits] order in
-=======
       var options = ClientOptions(
         address: address, client: client, keys: identity.map { ($0.pair, $0.server) }, program: Version.text,
-        patience: try arguments.seconds(Client.patience) ?? 600, stop: StopSignal.descriptor,
+        patience: patience, stop: StopSignal.descriptor,
         log: { line in
           log.write(line)
-          if !isQuiet { Output.note(line) }
+          if !isQuiet { Output.note(line.onOneLine) }
         })
       options.others = identity?.clients ?? [:]
       let federated = try FederatedClient(options, store: ClientStore(directory.path)) { [limits] order in
->>>>>>> integration
         order.epochs <= limits.epochs ? nil : "it wants \(order.epochs) epochs, and client.epochs is \(limits.epochs)"
       }
       let summary = try federated.run { text in

@@ -37,7 +37,9 @@ struct FederationChaosTests {
       changes: ["federated.strategy=scaffold", "federated.cohort=3"], seed: 3),
     Case(
       name: "compressed both ways, with what was left out before",
-      changes: ["federated.compression={up: {name: top-k, ratio: 0.1}, down: {name: top-k, ratio: 0.2}}", "federated.cohort=4"],
+      changes: [
+        "federated.compression={up: {name: top-k, ratio: 0.1}, down: {name: top-k, ratio: 0.2}}", "federated.cohort=4",
+      ],
       seed: 4),
     Case(name: "fedavg with a deadline", changes: [deadline], seed: 5, goesOn: true),
     Case(name: "scaffold with a deadline", changes: [deadline, "federated.strategy=scaffold"], seed: 6, goesOn: true),
@@ -63,11 +65,13 @@ struct FederationChaosTests {
         NetworkFederation.signal(federation.server, SIGKILL)
         try federation.startServer("--resume")
       case 2, 3:
-        guard let client = (0..<6).filter({ !dead.contains($0) && !frozen.contains($0) }).randomElement(using: &dice) else { return }
+        guard let client = (0..<6).filter({ !dead.contains($0) && !frozen.contains($0) }).randomElement(using: &dice)
+        else { return }
         NetworkFederation.signal(federation.commands[client]!, SIGKILL)
         dead.insert(client)
       case 4:
-        guard let client = (0..<6).filter({ !dead.contains($0) && !frozen.contains($0) }).randomElement(using: &dice) else { return }
+        guard let client = (0..<6).filter({ !dead.contains($0) && !frozen.contains($0) }).randomElement(using: &dice)
+        else { return }
         NetworkFederation.signal(federation.commands[client]!, SIGSTOP)
         frozen.insert(client)
       default: try heal(among: 1)
@@ -90,7 +94,8 @@ struct FederationChaosTests {
   @Test("processes killed, started again and frozen", arguments: cases)
   func processes(_ example: Case) throws {
     let federation = try NetworkFederation(
-      try FederatedTrial.folder(Self.configuration), ["federation.yaml"] + example.changes.flatMap { ["--set", $0] }, clients: 6)
+      try FederatedTrial.folder(Self.configuration), ["federation.yaml"] + example.changes.flatMap { ["--set", $0] },
+      clients: 6)
     try federation.startServer()
     var chaos = Chaos(federation: federation, dice: Dice(example.seed))
     try federation.startClients(&chaos.dice)
@@ -120,7 +125,8 @@ struct FederationChaosTests {
   @Test("the server killed as often as it makes a round")
   func server() throws {
     let federation = try NetworkFederation(
-      try FederatedTrial.folder(Self.configuration), ["federation.yaml", "--set", "federated.strategy=scaffold"], clients: 6)
+      try FederatedTrial.folder(Self.configuration), ["federation.yaml", "--set", "federated.strategy=scaffold"],
+      clients: 6)
     try federation.startServer()
     for client in 0..<6 { try federation.startClient(client) }
     for round in 1...6 {
@@ -133,7 +139,8 @@ struct FederationChaosTests {
     try federation.expectLedger(result)
     // No client had to train again what it had trained: the server asks for the upload that it has.
     let visits = try (0..<6).map { client -> Int in
-      let object = try JSONSerialization.jsonObject(with: federation.tool.data("client\(client)/result.json")) as? [String: Any]
+      let object =
+        try JSONSerialization.jsonObject(with: federation.tool.data("client\(client)/result.json")) as? [String: Any]
       return object?["visits"] as? Int ?? .max
     }
     #expect(visits.allSatisfy { $0 <= Self.rounds + 6 }, "\(visits)")
@@ -164,7 +171,8 @@ struct FederationChaosTests {
         guard Hosts.run("ip netns add \(name)"), Hosts.run("ip -n \(name) link set lo up"),
           Hosts.run("ip link add wire netns \(name) type veth peer name port\(index) netns \(bridge)"),
           Hosts.run("ip -n \(bridge) link set port\(index) master hub up"),
-          Hosts.run("ip -n \(name) address add \(subnet).\(index + 1)/24 dev wire"), Hosts.run("ip -n \(name) link set wire up")
+          Hosts.run("ip -n \(name) address add \(subnet).\(index + 1)/24 dev wire"),
+          Hosts.run("ip -n \(name) link set wire up")
         else { return }
       }
       isMade = true
@@ -183,7 +191,9 @@ struct FederationChaosTests {
     }
 
     /// Cuts a host's link, or joins it again.
-    func link(_ host: Int, isUp: Bool) -> Bool { Hosts.run("ip -n \(names[host]) link set wire \(isUp ? "up" : "down")") }
+    func link(_ host: Int, isUp: Bool) -> Bool {
+      Hosts.run("ip -n \(names[host]) link set wire \(isUp ? "up" : "down")")
+    }
 
     private static func run(_ line: String) -> Bool {
       let process = Process()
@@ -201,10 +211,12 @@ struct FederationChaosTests {
   func links(_ hasDeadline: Bool) throws {
     let hosts = try Hosts(4)
     try #require(hosts.isMade)
-    let changes = ["federated.clients=3", "federated.strategy=scaffold", "model.widths=[32]"]
+    let changes =
+      ["federated.clients=3", "federated.strategy=scaffold", "model.widths=[32]"]
       + (hasDeadline ? ["federated.network={deadline: 1, minimum: 1}"] : [])
     let federation = try NetworkFederation(
-      try FederatedTrial.folder(Self.configuration), ["federation.yaml"] + changes.flatMap { ["--set", $0] }, clients: 3)
+      try FederatedTrial.folder(Self.configuration), ["federation.yaml"] + changes.flatMap { ["--set", $0] }, clients: 3
+    )
     federation.listen(at: "tcp://\(hosts.subnet).1:9000")
     try federation.startServer(in: hosts.space(0))
     #expect(hosts.limit(2, rate: "1mbit"))

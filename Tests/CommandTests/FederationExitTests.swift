@@ -4,7 +4,9 @@ import Testing
 @Suite("Servers and clients end with the documented code", .serialized)
 struct FederationExitTests {
   /// Rounds that no test waits for, of five clients.
-  static let endless = ["federation.yaml"] + ["clients=5", "cohort=5", "rounds=1000000", "evaluate=1000", "digest=never"]
+  static let endless =
+    ["federation.yaml"]
+    + ["clients=5", "cohort=5", "rounds=1000000", "evaluate=1000", "digest=never"]
     .flatMap { ["--set", "federated.\($0)"] }
 
   private func endless(_ changes: String..., hasKeys: Bool = true) throws -> NetworkFederation {
@@ -25,7 +27,8 @@ struct FederationExitTests {
     try tool.run("keys", "others", "--clients", "5", "--quiet").expectSuccess()
     func client(_ number: Int, _ keys: String, _ run: String) throws -> CommandResult {
       try tool.run(
-        "client", "federation.yaml", "--connect", federation.address, "--client", "\(number)", "--keys", keys, "--run", run,
+        "client", "federation.yaml", "--connect", federation.address, "--client", "\(number)", "--keys", keys, "--run",
+        run,
         "--quiet", "--patience", "60")
     }
     // A key that is not listed.
@@ -52,7 +55,8 @@ struct FederationExitTests {
     try client(9, "keys", "e").expectFailure(4, "clients/9.secret", "nndist keys")
     // What listens without keys, or with them, is told from the other.
     try tool.run(
-      "client", "federation.yaml", "--connect", federation.address, "--client", "0", "--insecure", "--run", "f", "--quiet"
+      "client", "federation.yaml", "--connect", federation.address, "--client", "0", "--insecure", "--run", "f",
+      "--quiet"
     ).expectFailure(11, "breaks off the greeting")
     #expect(federation.server.isRunning && federation.rounds == 0)
   }
@@ -78,14 +82,19 @@ struct FederationExitTests {
       (["server", "--listen", "127.0.0.1:9000", "--insecure"], "expected tcp://HOST:PORT"),
       (["server", "--listen", "tcp://127.0.0.1:99999", "--insecure"], "expected tcp://HOST:PORT"),
       (["server", "--listen", "tcp://127.0.0.1:0", "--insecure", "--keys", "keys"], "give one of them"),
-      (["server", "--listen", "tcp://0.0.0.0:9000", "--keys", "keys", "--fixed-noise"], "--fixed-noise goes on loopback"),
+      (
+        ["server", "--listen", "tcp://0.0.0.0:9000", "--keys", "keys", "--fixed-noise"],
+        "--fixed-noise goes on loopback"
+      ),
       (["server", "--listen", "tcp://127.0.0.1:0", "--insecure", "--status", "https://127.0.0.1:1"], "not encrypted"),
       (["client", "--connect", "tcp://10.9.8.7:9000", "--client", "0", "--insecure"], "loopback"),
       (["client", "--connect", "tcp://127.0.0.1:9000", "--client", "0"], "--keys is missing"),
       (["client", "--connect", "tcp://127.0.0.1:9000", "--insecure"], "--client is missing"),
       (["client", "--connect", "tcp://127.0.0.1:9000", "--client", "-1", "--insecure"], "--client"),
       (["client", "--connect", "tcp://127.0.0.1:0", "--client", "0", "--insecure"], "expected tcp://HOST:PORT"),
-      (["client", "--connect", "tcp://127.0.0.1:9000", "--client", "0", "--insecure", "--patience", "x"], "--patience"),
+      (
+        ["client", "--connect", "tcp://127.0.0.1:9000", "--client", "0", "--insecure", "--patience", "x"], "--patience"
+      ),
     ])
   func usage(_ words: [String], _ remedy: String) throws {
     let tool = try FederatedTrial.folder()
@@ -98,11 +107,13 @@ struct FederationExitTests {
     let federation = try endless()
     let tool = federation.tool
     try tool.write(CommandLineTool.digits, to: "digits.yaml")
-    try tool.run("server", "digits.yaml", "--listen", "tcp://127.0.0.1:0", "--keys", "keys").expectFailure(3, "federated")
+    try tool.run("server", "digits.yaml", "--listen", "tcp://127.0.0.1:0", "--keys", "keys").expectFailure(
+      3, "federated")
     try federation.startServer("--status", "http://127.0.0.1:0")
     try tool.run(["server"] + federation.words + ["--listen", federation.address, "--keys", "keys", "--run", "b"])
       .expectFailure(9, "cannot listen on \(federation.address)", "another address or port")
-    let page = federation.server.errors.components(separatedBy: "status at ").dropFirst().first?.split(separator: "\n").first
+    let page = federation.server.errors.components(separatedBy: "status at ").dropFirst().first?.split(separator: "\n")
+      .first
     try tool.run(
       ["server"] + federation.words
         + ["--listen", "tcp://127.0.0.1:0", "--keys", "keys", "--run", "c", "--status", String(try #require(page))]
@@ -120,7 +131,8 @@ struct FederationExitTests {
     let wide = word == "memory" ? ["model.widths=[600]"] : []
     let federation = try NetworkFederation(
       try FederatedTrial.folder(),
-      Self.endless + (["federated.network.deadline=3", "federated.rounds=2"] + wide).flatMap { ["--set", $0] }, clients: 5)
+      Self.endless + (["federated.network.deadline=3", "federated.rounds=2"] + wide).flatMap { ["--set", $0] },
+      clients: 5)
     try federation.startServer()
     try federation.startClient(2, "--set", limit).result().expectFailure(9, "task is refused", word)
     for client in [0, 1, 3, 4] { try federation.startClient(client) }
@@ -140,7 +152,8 @@ struct FederationExitTests {
     let federation = try NetworkFederation(
       tool, Self.endless + ["--set", "data={format: csv, path: all.csv}", "--set", "model.widths=[4]"], clients: 5)
     try federation.startServer()
-    try federation.startClient(1, "--data", "own.csv").result().expectFailure(3, "samples", "federated.network.largest-client")
+    try federation.startClient(1, "--data", "own.csv").result().expectFailure(
+      3, "samples", "federated.network.largest-client")
     #expect(federation.waitForLog("is refused: it has"))
     try federation.startClient(2, "--data", "none.csv").result().expectFailure(4, "none.csv")
     #expect(federation.server.isRunning)
@@ -157,7 +170,9 @@ struct FederationExitTests {
     try federation.startClient(1, "--patience", "0.3").result().expectFailure(6, "no server at")
   }
 
-  @Test("SIGINT and SIGTERM are exit 10, idle or at work, and --resume comes to the undisturbed result", arguments: [SIGINT, SIGTERM])
+  @Test(
+    "SIGINT and SIGTERM are exit 10, idle or at work, and --resume comes to the undisturbed result",
+    arguments: [SIGINT, SIGTERM])
   func signals(_ signal: Int32) throws {
     let federation = try endless()
     // Idle: nobody is there.
@@ -210,17 +225,20 @@ struct FederationExitTests {
     second.result().expectFailure(10)
     // In the same run directory it waits for the lock, and goes.
     let third = try federation.startClient(2)
-    #expect(federation.server.wait { federation.log.components(separatedBy: "client 2 (127.0.0.1) is there").count == 4 })
+    #expect(
+      federation.server.wait { federation.log.components(separatedBy: "client 2 (127.0.0.1) is there").count == 4 })
     let run = ["--run", "client2", "--resume", "--keys", "keys", "--connect", federation.address, "--client", "2"]
     try federation.tool.run(["client"] + federation.words + run).expectFailure(9, "client2")
     #expect(third.isRunning)
-    try federation.tool.run(["client"] + federation.words + run.filter { $0 != "--resume" }).expectFailure(3, "--resume")
+    try federation.tool.run(["client"] + federation.words + run.filter { $0 != "--resume" }).expectFailure(
+      3, "--resume")
   }
 
   @Test("a finished run prints its JSON again, and serves nobody")
   func finished() throws {
     let federation = try NetworkFederation(
-      try FederatedTrial.folder(), ["federation.yaml", "--set", "federated.clients=5", "--set", "federated.cohort=5"], clients: 5)
+      try FederatedTrial.folder(), ["federation.yaml", "--set", "federated.clients=5", "--set", "federated.cohort=5"],
+      clients: 5)
     try federation.startServer()
     for client in 0..<5 { try federation.startClient(client) }
     let first = federation.expectEnd()

@@ -41,11 +41,14 @@ struct FederationHostileTests {
       #expect(result.digest == simulated.digest && result.digest.count == 64, sourceLocation: sourceLocation)
       try federation.expectLedger(result, sourceLocation: sourceLocation)
       for round in try federation.ledger() {
-        for client in 0..<5 { #expect(round.clients("accepted").contains(client), "round \(round.round)", sourceLocation: sourceLocation) }
+        for client in 0..<5 {
+          #expect(round.clients("accepted").contains(client), "round \(round.round)", sourceLocation: sourceLocation)
+        }
         #expect(!round.clients("accepted").contains(FederationHostileTests.hostile), sourceLocation: sourceLocation)
       }
       try federation.expectVerified(sourceLocation: sourceLocation)
-      #expect(federation.log.contains("client \(FederationHostileTests.hostile) (127.0.0.1)"), sourceLocation: sourceLocation)
+      #expect(
+        federation.log.contains("client \(FederationHostileTests.hostile) (127.0.0.1)"), sourceLocation: sourceLocation)
     }
   }
 
@@ -70,18 +73,23 @@ struct FederationHostileTests {
   static let uploads = [
     Upload(name: "no report", report: Array("{}".utf8), total: 100, says: "report makes no sense"),
     Upload(name: "a report that is no JSON", report: [0xFF, 0, 1], total: 100, says: "report makes no sense"),
-    Upload(name: "a report that nests", report: Array(String(repeating: "[", count: 60_000).utf8), total: 9, says: "no sense"),
+    Upload(
+      name: "a report that nests", report: Array(String(repeating: "[", count: 60_000).utf8), total: 9, says: "no sense"
+    ),
     Upload(
       name: "a report of steps without end",
-      report: Array(#"{"report":{"isAcceptable":true,"isWhole":true,"loss":1,"steps":9000000000000000000,"terms":1}}"#.utf8),
+      report: Array(
+        #"{"report":{"isAcceptable":true,"isWhole":true,"loss":1,"steps":9000000000000000000,"terms":1}}"#.utf8),
       total: 100, says: "no sense"),
     Upload(
       name: "a report of fewer steps than none",
-      report: Array(#"{"report":{"isAcceptable":true,"isWhole":true,"loss":1,"steps":-1,"terms":-7}}"#.utf8), total: 100,
+      report: Array(#"{"report":{"isAcceptable":true,"isWhole":true,"loss":1,"steps":-1,"terms":-7}}"#.utf8),
+      total: 100,
       says: "no sense"),
     Upload(
       name: "a loss beyond all numbers",
-      report: Array(#"{"report":{"isAcceptable":true,"isWhole":true,"loss":1e999,"steps":1,"terms":1}}"#.utf8), total: 100,
+      report: Array(#"{"report":{"isAcceptable":true,"isWhole":true,"loss":1e999,"steps":1,"terms":1}}"#.utf8),
+      total: 100,
       says: "no sense"),
     Upload(
       name: "an update that it calls unacceptable itself",
@@ -170,7 +178,9 @@ struct FederationHostileTests {
         #expect(refusal.json["cause"] as? String == "unauthorised")
       }
       // What only servers send.
-      for kind in 65...73 { enemy.send(frames: [WireClient.Message(kind: UInt16(kind), session: enemy.session).header]) }
+      for kind in 65...73 {
+        enemy.send(frames: [WireClient.Message(kind: UInt16(kind), session: enemy.session).header])
+      }
       // The same offer a hundred times, pieces out of order and beyond the end, then one that counts for nothing.
       for _ in 0..<100 { enemy.send(.offer, round: this, total: UInt64(none.count), WireClient.report) }
       for offset in [UInt64(8), 1 << 40, .max, UInt64(none.count)] {
@@ -204,7 +214,8 @@ struct FederationHostileTests {
     case 4: (message.total, message.body) = (UInt64(upload.count), WireClient.report)
     case 5: message.body = upload
     case 3: message.total = UInt64.random(in: 0...4096, using: &dice)
-    default: message.body = (0..<Int.random(in: 0...64, using: &dice)).map { _ in UInt8.random(in: 0...255, using: &dice) }
+    default:
+      message.body = (0..<Int.random(in: 0...64, using: &dice)).map { _ in UInt8.random(in: 0...255, using: &dice) }
     }
     let words: [UInt64] = [0, 1, 39, 1 << 31, 1 << 32, 1 << 62, 1 << 63, .max, .max - 1]
     for _ in 0..<Int.random(in: 1...3, using: &dice) {
@@ -275,8 +286,14 @@ struct FederationHostileTests {
     let enemy = stage.enemy
     let order = try #require(enemy.wait(for: .order))
     let before = try #require(Measured.memory(stage.federation.server))
-    for _ in 0..<50_000 { enemy.send(frames: [WireClient.Message(
-      kind: 3, session: enemy.session, round: order.round, offset: 0, total: 4096).header], isKept: false) }
+    for _ in 0..<50_000 {
+      enemy.send(
+        frames: [
+          WireClient.Message(
+            kind: 3, session: enemy.session, round: order.round, offset: 0, total: 4096
+          ).header
+        ], isKept: false)
+    }
     let last = try WireClient(stage.federation, client: Self.hostile)
     try last.join(samples: Self.samples)
     for round in 0..<2 {
@@ -292,7 +309,8 @@ struct FederationHostileTests {
   @Test("500 connections that say nothing, and 500 that stop in the middle of their greeting")
   func connections() throws {
     let tool = try FederatedTrial.folder(Self.configuration)
-    let federation = try NetworkFederation(tool, ["federation.yaml", "--set", "federated.network.deadline=null"], clients: 6)
+    let federation = try NetworkFederation(
+      tool, ["federation.yaml", "--set", "federated.network.deadline=null"], clients: 6)
     try federation.startServer()
     let port = try #require(UInt16(federation.address.split(separator: ":").last ?? ""))
     let before = try #require(Measured.memory(federation.server))

@@ -16,7 +16,9 @@ struct FederationLaunchTests {
     RunningProcess.below(command.identifier).filter { $0.name == "nndist" }
   }
 
-  @Test("starts a server and its clients, names their lines, and ends with the simulated result", arguments: [[], ["--insecure"]])
+  @Test(
+    "starts a server and its clients, names their lines, and ends with the simulated result",
+    arguments: [[], ["--insecure"]])
   func run(_ words: [String]) throws {
     let tool = try FederatedTrial.folder()
     let result = try launch(tool, ["-n", "5", "--json", "--run", "run"] + words).result()
@@ -32,7 +34,8 @@ struct FederationLaunchTests {
     #expect(again.output == result.output)
   }
 
-  @Test("SIGINT and SIGTERM are exit 10 with the state saved, and --resume goes on", arguments: [SIGINT, SIGTERM, SIGHUP])
+  @Test(
+    "SIGINT and SIGTERM are exit 10 with the state saved, and --resume goes on", arguments: [SIGINT, SIGTERM, SIGHUP])
   func stop(_ signal: Int32) throws {
     let tool = try FederatedTrial.folder()
     let words = ["--run", "run", "--set", "federated.rounds=1000000", "--set", "federated.evaluate=1000"]
@@ -49,7 +52,9 @@ struct FederationLaunchTests {
     let end = ["--set", "federated.rounds=\(rounds() + 3)"]
     let resumed = try launch(tool, words + ["--resume", "--json", "--quiet"] + end).result()
     resumed.expectSuccess()
-    #expect(resumed.digest == (try tool.run(["simulate"] + Self.five + words.dropFirst(2) + end + ["--json", "--quiet"]).digest))
+    #expect(
+      resumed.digest
+        == (try tool.run(["simulate"] + Self.five + words.dropFirst(2) + end + ["--json", "--quiet"]).digest))
   }
 
   @Test("nothing outlives a launch that is killed")
@@ -76,9 +81,11 @@ struct FederationLaunchTests {
   @Test(
     "what cannot be started is said at once",
     arguments: [
-      (["-n", "6"], 2, "add --set federated.clients=6"), (["-n", "0"], 2, "-n is 0"), (["--port", "99999"], 2, "--port is 99999"),
+      (["-n", "6"], 2, "add --set federated.clients=6"), (["-n", "0"], 2, "-n is 0"),
+      (["--port", "99999"], 2, "--port is 99999"),
       (["--set", "federated.roundz=1"], 3, "roundz"), (["--frobnicate"], 2, "--frobnicate"), (["--resume"], 2, "--run"),
-      (["--keys", "keys", "--insecure"], 2, "one of them"), (["--keys", "none"], 4, "none"), (["--set"], 2, "takes a value"),
+      (["--keys", "keys", "--insecure"], 2, "one of them"), (["--keys", "none"], 4, "none"),
+      (["--set"], 2, "takes a value"),
     ])
   func wrong(_ words: [String], _ code: Int32, _ remedy: String) throws {
     let tool = try FederatedTrial.folder()
@@ -97,7 +104,8 @@ struct FederationLaunchTests {
     #expect(kinds == ["Service", "PersistentVolumeClaim", "PersistentVolumeClaim", "Job", "Job"])
     for (document, verb) in zip(documents.suffix(2), ["server", "client"]) {
       let pod = try #require(document["spec"]?["template"]?["spec"])
-      let words = try #require(pod["containers"]).yaml().split(whereSeparator: { " \n\"".contains($0) }).map(String.init)
+      let words = try #require(pod["containers"]).yaml().split(whereSeparator: { " \n\"".contains($0) }).map(
+        String.init)
       #expect(words.contains(verb))
       let help = try CommandLineTool().run(verb, "--help").output
       for flag in words where flag.hasPrefix("--") { #expect(help.contains(flag), "\(flag)") }
@@ -115,10 +123,13 @@ struct FederationLaunchTests {
   @Test(
     "systemd takes the units",
     .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-analyze")),
-    arguments: [("nndist-server.service", "nndist-server.service"), ("nndist-client@.service", "nndist-client@3.service")])
+    arguments: [
+      ("nndist-server.service", "nndist-server.service"), ("nndist-client@.service", "nndist-client@3.service"),
+    ])
   func units(_ name: String, _ instance: String) throws {
     let tool = try CommandLineTool()
-    let text = try String(contentsOf: CommandLineTool.repository.appendingPathComponent("launch/\(name)"), encoding: .utf8)
+    let text = try String(
+      contentsOf: CommandLineTool.repository.appendingPathComponent("launch/\(name)"), encoding: .utf8)
     #expect(text.contains("RestartPreventExitStatus=2 3 4") && text.contains("SuccessExitStatus=10"))
     let program = try CommandLineTool.executable().path
     try tool.write(text.replacingOccurrences(of: "/usr/local/bin/nndist", with: program), to: instance)
@@ -126,7 +137,9 @@ struct FederationLaunchTests {
     result.expectSuccess()
     #expect(!result.errors.contains(instance), "\(result.errors)")
     // What it starts are flags that there are.
-    let start = text.replacingOccurrences(of: "\\\n", with: " ").split(separator: "\n").first { $0.hasPrefix("ExecStart=") }
+    let start = text.replacingOccurrences(of: "\\\n", with: " ").split(separator: "\n").first {
+      $0.hasPrefix("ExecStart=")
+    }
     let words = String(try #require(start)).split(separator: " ").dropFirst().map(String.init)
     let help = try tool.run(words[0], "--help").output
     for flag in words where flag.hasPrefix("--") { #expect(help.contains(flag), "\(flag)") }

@@ -41,7 +41,8 @@ struct FederationNetworkTests {
   ]
 
   private static let compared = [
-    "loss", "accuracy", "rounds", "updates", "rejected", "lost", "steps", "samples", "bytes_up", "bytes_down", "clients",
+    "loss", "accuracy", "rounds", "updates", "rejected", "lost", "steps", "samples", "bytes_up", "bytes_down",
+    "clients",
   ]
 
   /// Runs it with processes, in a random order of arrival, and simulated: all results are equal.
@@ -75,7 +76,8 @@ struct FederationNetworkTests {
   @Test("in whatever order clients come", arguments: [1, 2, 3])
   func order(_ seed: UInt64) throws {
     let federation = try NetworkFederation(
-      try FederatedTrial.folder(), ["federation.yaml", "--set", "federated.strategy=scaffold"], clients: 9, hasKeys: seed != 3)
+      try FederatedTrial.folder(), ["federation.yaml", "--set", "federated.strategy=scaffold"], clients: 9,
+      hasKeys: seed != 3)
     try expectSame(federation, flags: [], seed: seed)
   }
 

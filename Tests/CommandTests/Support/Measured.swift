@@ -16,7 +16,8 @@ enum Measured {
   /// Seconds of processor time of all its threads, in steps of the system's clock tick.
   static func processorSeconds(_ command: RunningCommand) -> Double? {
     guard let process = NetworkFederation.process(command),
-      let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let end = text.lastIndex(of: ")")
+      let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+      let end = text.lastIndex(of: ")")
     else { return nil }
     let words = text[text.index(after: end)...].split(separator: " ")
     guard words.count > 12, let user = Double(words[11]), let system = Double(words[12]) else { return nil }

@@ -65,11 +65,16 @@ final class NetworkFederation {
 
   /// Starts a client, in the run directory `clientK`.
   @discardableResult
-  func startClient(_ client: Int, _ more: String..., in space: [String] = [], timeout: Int = 300) throws -> RunningCommand {
+  func startClient(_ client: Int, _ more: String..., in space: [String] = [], timeout: Int = 300) throws
+    -> RunningCommand
+  {
     let program = try CommandLineTool.executable().path
     let command = try tool.start(
       program: space + [program, "client"] + words
-        + ["--connect", address, "--client", "\(client)", "--run", "client\(client)", "--resume", "--json", "--patience", "120"]
+        + [
+          "--connect", address, "--client", "\(client)", "--run", "client\(client)", "--resume", "--json", "--patience",
+          "120",
+        ]
         + identity + more, timeout: timeout)
     commands[client] = command
     return command
@@ -110,7 +115,8 @@ final class NetworkFederation {
     for (client, command) in commands.sorted(by: { $0.key < $1.key }) {
       let end = command.result()
       end.expectSuccess(sourceLocation: sourceLocation)
-      #expect(end.json["parameters_digest"] as? String == result.digest, "client \(client)", sourceLocation: sourceLocation)
+      #expect(
+        end.json["parameters_digest"] as? String == result.digest, "client \(client)", sourceLocation: sourceLocation)
     }
     return result
   }

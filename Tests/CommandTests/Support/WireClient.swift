@@ -83,12 +83,17 @@ final class WireClient {
   func send(frames: [[UInt8]], isKept: Bool = true) {
     if isKept { sent.append(frames) }
     for (index, frame) in frames.enumerated() {
-      _ = frame.withUnsafeBytes { zmq_send(socket, $0.baseAddress, $0.count, index + 1 < frames.count ? ZMQ_SNDMORE : 0) }
+      _ = frame.withUnsafeBytes {
+        zmq_send(socket, $0.baseAddress, $0.count, index + 1 < frames.count ? ZMQ_SNDMORE : 0)
+      }
     }
   }
 
   /// Sends a message.
-  func send(_ kind: Kind, round: UInt64 = 0, offset: UInt64 = 0, total: UInt64 = 0, session: UInt64? = nil, _ body: [UInt8]? = nil) {
+  func send(
+    _ kind: Kind, round: UInt64 = 0, offset: UInt64 = 0, total: UInt64 = 0, session: UInt64? = nil,
+    _ body: [UInt8]? = nil
+  ) {
     let message = Message(
       kind: kind.rawValue, session: session ?? self.session, round: round, offset: offset, total: total, body: body)
     send(frames: [message.header] + (body.map { [$0] } ?? []))
@@ -108,7 +113,8 @@ final class WireClient {
     guard let header = frames.first, header.count == 40 else { return nil }
     func word(_ offset: Int) -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(header[offset + $1]) << (8 * UInt64($1)) } }
     return Message(
-      kind: UInt16(header[6]) | UInt16(header[7]) << 8, session: word(8), round: word(16), offset: word(24), total: word(32),
+      kind: UInt16(header[6]) | UInt16(header[7]) << 8, session: word(8), round: word(16), offset: word(24),
+      total: word(32),
       body: frames.count > 1 ? frames[1] : nil)
   }
 
