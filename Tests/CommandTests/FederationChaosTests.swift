@@ -44,6 +44,10 @@ struct FederationChaosTests {
     Case(name: "fedavg with a deadline", changes: [deadline], seed: 5, goesOn: true),
     Case(name: "scaffold with a deadline", changes: [deadline, "federated.strategy=scaffold"], seed: 6, goesOn: true),
     Case(
+      name: "masked",
+      changes: ["federated.secure-aggregation=secagg", "federated.network={deadline: 1, minimum: 2}"], seed: 8,
+      goesOn: true),
+    Case(
       name: "scaffold, over-selected",
       changes: [
         "federated.strategy=scaffold", "federated.cohort=3",

@@ -36,6 +36,8 @@ struct FederationNetworkTests {
       ], flags: ["--fixed-noise"]),
     Case(name: "attackers with flipped signs", changes: ["federated.attack={name: sign-flip, share: 0.4}"]),
     Case(name: "attackers without numbers", changes: ["federated.attack={name: not-finite, share: 0.4}"]),
+    Case(name: "masks among all", changes: ["federated.secure-aggregation=secagg"]),
+    Case(name: "masks among neighbours", changes: ["federated.secure-aggregation=secagg+"]),
     Case(name: "stragglers", changes: ["federated.stragglers=0.5"]),
     Case(name: "changes cut to a length", changes: ["federated.clip=0.1"]),
   ]
