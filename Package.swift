@@ -106,6 +106,8 @@ let package = Package(
     tests(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
       "Optimizers", "Strategies", "Datasets"),
-    tests("CommandTests", "Datasets", "Federated", "Optimizers", "Strategies", "Tensors", "Training"),
+    tests(
+      "CommandTests", "Configuration", "Datasets", "Federated", "Optimizers", "Strategies", "Tensors", "Training",
+      "CZeroMQ", "CSodium"),
   ]
 )

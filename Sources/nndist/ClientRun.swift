@@ -26,19 +26,20 @@ struct ClientRun {
 
   /// Takes part until the federation is over; a JSON object.
   func run() throws(RunError) -> String {
+    let identity = try NetworkIdentity.client(client, arguments)
+    let patience = try arguments.seconds(Client.patience) ?? 600
     let directory = try RunDirectory(
       name: "\(name)-client\(client)", path: arguments.value(.run), resume: arguments.has(.resume))
     if let result = directory.result { return result }
-    let identity = try NetworkIdentity.client(client, arguments)
     let log = directory.log
     let isQuiet = arguments.has(.quiet)
     do {
       var options = ClientOptions(
         address: address, client: client, keys: identity.map { ($0.pair, $0.server) }, program: Version.text,
-        patience: try arguments.seconds(Client.patience) ?? 600, stop: StopSignal.descriptor,
+        patience: patience, stop: StopSignal.descriptor,
         log: { line in
           log.write(line)
-          if !isQuiet { Output.note(line) }
+          if !isQuiet { Output.note(line.onOneLine) }
         })
       options.others = identity?.clients ?? [:]
       let federated = try FederatedClient(options, store: ClientStore(directory.path)) { [limits] order in

@@ -6,7 +6,7 @@ enum FederationTask {
   /// Keys that name files or are the business of one machine, and what stands in their place: of `model.weights` a client must
   /// know that there are some, and gets them with its first download.
   private static let removed = [
-    ("data.path", "null"), ("model.weights", "elsewhere"), ("federated.devices", "null"),
+    ("data.path", "null"), ("data.test-path", "null"), ("model.weights", "elsewhere"), ("federated.devices", "null"),
     ("federated.participation", "null"), ("checkpoint", "null"), ("client", "null"), ("faults", "null"),
     ("compute.threads", "null"),
   ]
@@ -26,6 +26,9 @@ enum FederationTask {
       if let path = path.map({ Node.text($0).yaml() }) ?? own["data"]?["path"].flatMap({ $0.isNull ? nil : $0.yaml() })
       {
         node = try node.setting("data.path", to: path, source: "this client")
+      }
+      if path == nil, let test = own["data"]?["test-path"], !test.isNull {
+        node = try node.setting("data.test-path", to: test.yaml(), source: "this client")
       }
       if let threads = own["compute"]?["threads"], !threads.isNull {
         node = try node.setting("compute.threads", to: threads.yaml(), source: "this client")

@@ -42,6 +42,14 @@ public struct VisitOrder: Sendable, Hashable, Codable {
   }
 }
 
+extension VisitOrder {
+  /// Whether any round could ask for it: no server makes a client trap.
+  public var isPossible: Bool {
+    (0..<1 << 40).contains(round) && (0...1_000_000).contains(epochs) && learningRate.isFinite && learningRate >= 0
+      && (1...1 << 54).contains(totalWeight) && (0...totalWeight).contains(weight) && changeLimit.map { $0 > 0 } ?? true
+  }
+}
+
 /// What a client tells of a visit beside its upload.
 public struct VisitReport: Sendable, Hashable, Codable {
   /// Steps it made.

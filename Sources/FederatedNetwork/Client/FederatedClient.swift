@@ -253,7 +253,7 @@ public final class FederatedClient {
   // MARK: Visits
 
   private func ordered(_ body: Frame?) throws {
-    guard let order = Body.read(OrderBody.self, body), order.downloadBytes >= 0,
+    guard let order = Body.read(OrderBody.self, body), order.order.isPossible, order.downloadBytes >= 0,
       order.downloadBytes <= remote?.largestDownload ?? 0
     else {
       throw FederatedError(.peerLost, "the server at \(options.address) orders what cannot be understood")

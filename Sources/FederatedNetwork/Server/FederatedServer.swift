@@ -34,6 +34,8 @@ public final class FederatedServer: RemoteVisits {
   /// The engine whose rounds these are.
   public weak var engine: FederatedEngine?
   var exchange: RoundExchange?
+  /// Lines about whoever is nobody.
+  private var strangers = LogBudget()
   /// Room of uploads that are done.
   private var spares: [Assembly] = []
   /// The last round that was open.
@@ -203,7 +205,8 @@ public final class FederatedServer: RemoteVisits {
     guard let peer = options.keys == nil ? peers.peer(hello.client) : known, peer.client == hello.client else {
       let name = known.map { "this key is client \($0.client)'s" } ?? "there are \(description.clients) clients"
       let reason = "client \(hello.client) is not admitted: \(name)"
-      options.log("refused a greeting: \(reason)")
+      let line = "refused a greeting: \(reason)"
+      if let known { log(known, line) } else { strangers.write(line, of: "greetings", to: options.log) }
       send(route, Header(.refuse, session: session), Body.frame(Refusal(cause: .unauthorised, reason: reason)))
       return
     }
@@ -215,7 +218,7 @@ public final class FederatedServer: RemoteVisits {
     peer.lastSeen = Clock.seconds()
     peer.address = body?.property("Peer-Address") ?? ""
     restoreCounted(peer)
-    if !wasThere { options.log("\(peer.name) is there, with \(hello.program)") }
+    if !wasThere { log(peer, "\(peer.name) is there, with \(hello.program.prefix(60))") }
     show(peer, .online)
     let welcome = Welcome(federation: description.identity, taskBytes: description.task.count, counted: peer.counted)
     tell(peer, .welcome, welcome)
@@ -261,10 +264,10 @@ public final class FederatedServer: RemoteVisits {
 
   /// Notes what a client does that it should not.
   func complain(_ peer: Peer, _ what: String) {
-    peer.complaints += 1
     peer.remark = what
-    let limit = 100
-    if peer.complaints <= limit { options.log("\(peer.name) \(what)") }
-    if peer.complaints == limit { options.log("\(peer.name) is not complained about any more") }
+    log(peer, "\(peer.name) \(what)")
   }
+
+  /// Writes a line that a client has caused.
+  func log(_ peer: Peer, _ line: String) { peer.lines.write(line, of: peer.name, to: options.log) }
 }

@@ -63,7 +63,7 @@ enum MessageHandling {
   }
 
   private static func leave(_ peer: Peer, _ server: FederatedServer) {
-    server.options.log("\(peer.name) has left")
+    server.log(peer, "\(peer.name) has left")
     server.peers.disconnect(peer)
     server.show(peer, .offline)
   }

@@ -26,8 +26,8 @@ final class Peer {
   /// Payload bytes that it has sent and was sent.
   var bytesUp = 0
   var bytesDown = 0
-  /// Lines that the log has about it; a peer that breaks rules again and again does not fill the disk.
-  var complaints = 0
+  /// Lines that the log may have about it.
+  var lines = LogBudget()
   /// What was last said about it.
   var remark = ""
   /// Its part in the open round.

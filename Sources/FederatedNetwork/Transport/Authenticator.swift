@@ -32,16 +32,17 @@ final class Authenticator: @unchecked Sendable {
   }
 
   private func serve() {
+    var lines = LogBudget(most: 1000)
     while true {
       let ready = Poll.wait([socket], descriptors: [stop.descriptor], seconds: nil)
       if ready.contains(1) { break }
-      while let request = socket.receive() { socket.send(answer(request)) }
+      while let request = socket.receive() { socket.send(answer(request, &lines)) }
     }
     stopped.signal()
   }
 
   /// Frames of a request: version, request number, domain, address, routing id, mechanism, key.
-  private func answer(_ request: [Frame]) -> [Frame] {
+  private func answer(_ request: [Frame], _ lines: inout LogBudget) -> [Frame] {
     func text(_ index: Int) -> String {
       index < request.count ? String(decoding: request[index].bytes, as: UTF8.self) : ""
     }
@@ -49,7 +50,8 @@ final class Authenticator: @unchecked Sendable {
     let client = text(5) == "CURVE" ? clients[key] : nil
     if client == nil {
       let name = key.count == KeyPair.bytes ? "key \(KeyPair.text(of: key))" : "mechanism \(text(5))"
-      refused("refused a connection from \(text(3)): \(name) is not listed")
+      lines.write(
+        "refused a connection from \(text(3)): \(name) is not listed", of: "refused connections", to: refused)
     }
     let (status, reason, user) = client.map { ("200", "OK", "\($0)") } ?? ("400", "this key is not listed", "")
     let number = request.count > 1 ? Array(request[1].bytes) : []

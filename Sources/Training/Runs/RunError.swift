@@ -61,7 +61,7 @@ public struct RunError: Error, Sendable, Hashable, CustomStringConvertible {
 
 extension String {
   /// The text with control characters and line separators escaped: messages stay one line, whatever a file contains.
-  var onOneLine: String {
+  package var onOneLine: String {
     var result = ""
     for scalar in unicodeScalars {
       switch scalar.value {
