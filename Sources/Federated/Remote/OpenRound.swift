@@ -124,4 +124,11 @@ public struct OpenRound {
       record(place, report, .accepted, bytesUp: bytesUp, bytesDown: bytesDown(place))
     }
   }
+
+  /// What has been summed so far of a part, as its kind has it; empty where changes are kept apart.  For tests.
+  package func sums(_ part: Int) -> [Int64] {
+    let worker = engine.workers[0]
+    return worker.sums[part].map { Array($0.words) } ?? worker.votes[part].map { $0.words.map(Int64.init) }
+      ?? worker.integers[part].map { Array($0) } ?? []
+  }
 }

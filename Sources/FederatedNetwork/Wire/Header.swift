@@ -9,9 +9,9 @@
 /// | 16–23 | round, counted from 0, or all ones for the task |
 /// | 24–31 | offset of a piece, in bytes |
 /// | 32–39 | bytes of the whole, or how far pieces are asked for |
-struct Header: Hashable, Sendable {
+package struct Header: Hashable, Sendable {
   /// What a message is about; the numbers are those of the wire.
-  enum Kind: UInt16, CaseIterable, Sendable {
+  package enum Kind: UInt16, CaseIterable, Sendable {
     // From clients.
     case hello = 1
     case ready, fetch, offer, piece, decline, alive, leave, share
@@ -20,19 +20,19 @@ struct Header: Hashable, Sendable {
     case order, data, grant, verdict, refuse, finished, relay, cancel
   }
 
-  static let bytes = 40
+  package static let byteCount = 40
   static let version: UInt16 = 1
   /// The round of pieces of the task.
   static let task = UInt64.max
   private static let magic: [UInt8] = Array("NNDW".utf8)
 
-  var kind: Kind
-  var session: UInt64 = 0
-  var round: UInt64 = 0
-  var offset: UInt64 = 0
-  var total: UInt64 = 0
+  package var kind: Kind
+  package var session: UInt64 = 0
+  package var round: UInt64 = 0
+  package var offset: UInt64 = 0
+  package var total: UInt64 = 0
 
-  init(_ kind: Kind, session: UInt64 = 0, round: UInt64 = 0, offset: UInt64 = 0, total: UInt64 = 0) {
+  package init(_ kind: Kind, session: UInt64 = 0, round: UInt64 = 0, offset: UInt64 = 0, total: UInt64 = 0) {
     self.kind = kind
     self.session = session
     self.round = round
@@ -41,8 +41,8 @@ struct Header: Hashable, Sendable {
   }
 
   /// Reads a frame; nil for what is none of this version.
-  init?(_ frame: UnsafeRawBufferPointer) {
-    guard frame.count == Header.bytes, frame.prefix(4).elementsEqual(Header.magic),
+  package init?(_ frame: UnsafeRawBufferPointer) {
+    guard frame.count == Header.byteCount, frame.prefix(4).elementsEqual(Header.magic),
       frame.loadUnaligned(fromByteOffset: 4, as: UInt16.self).littleEndian == Header.version,
       let kind = Kind(rawValue: frame.loadUnaligned(fromByteOffset: 6, as: UInt16.self).littleEndian)
     else { return nil }
@@ -51,13 +51,16 @@ struct Header: Hashable, Sendable {
   }
 
   /// The frame.
-  var frame: Frame {
+  var frame: Frame { Frame(copying: bytes) }
+
+  /// What the frame holds.
+  package var bytes: [UInt8] {
     var bytes = Header.magic
-    bytes.reserveCapacity(Header.bytes)
+    bytes.reserveCapacity(Header.byteCount)
     for number in [Header.version, kind.rawValue] { bytes += [UInt8(truncatingIfNeeded: number), UInt8(number >> 8)] }
     for word in [session, round, offset, total] {
       for shift in stride(from: UInt64(0), to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
     }
-    return bytes.withUnsafeBytes { Frame($0) }
+    return bytes
   }
 }
