@@ -116,11 +116,7 @@ private final class BrokenUploads: RemoteVisits {
   }
 
   private func sums(_ round: OpenRound) -> [Int64] {
-    engine.plan.uploads.indices.flatMap { part -> [Int64] in
-      if let sum = round.sum(part) { return Array(sum.words) }
-      if let votes = round.votes(part) { return votes.words.map { Int64($0) } }
-      return round.integers(part).map { Array($0) } ?? []
-    }
+    engine.plan.uploads.indices.flatMap { round.words($0) }
   }
 }
 
