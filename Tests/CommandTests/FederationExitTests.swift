@@ -47,6 +47,9 @@ struct FederationExitTests {
     // The key of another client.
     try copy(tool, "keys", "swapped")
     for part in ["secret", "public"] { try copy(tool, "keys/clients/1.\(part)", "swapped/clients/0.\(part)") }
+    for part in ["secret", "public"] {
+      try FileManager.default.removeItem(atPath: tool.path("swapped/clients/1.\(part)"))
+    }
     try client(0, "swapped", "c").expectFailure(11, "client 0 is not admitted", "client 1's")
     #expect(federation.waitForLog("refused a greeting"))
     // Halves of two pairs, and a number that has no key.
