@@ -154,7 +154,7 @@ struct FederationChaosTests {
   private final class Hosts {
     static let isPossible: Bool = {
       guard geteuid() == 0, let hosts = try? Hosts(1) else { return false }
-      return hosts.isMade
+      return hosts.isMade && hosts.limit(0, rate: "1mbit")
     }()
 
     let names: [String]

@@ -47,6 +47,9 @@ struct FederationExitTests {
     // The key of another client.
     try copy(tool, "keys", "swapped")
     for part in ["secret", "public"] { try copy(tool, "keys/clients/1.\(part)", "swapped/clients/0.\(part)") }
+    for part in ["secret", "public"] {
+      try FileManager.default.removeItem(atPath: tool.path("swapped/clients/1.\(part)"))
+    }
     try client(0, "swapped", "c").expectFailure(11, "client 0 is not admitted", "client 1's")
     #expect(federation.waitForLog("refused a greeting"))
     // Halves of two pairs, and a number that has no key.
@@ -232,6 +235,24 @@ struct FederationExitTests {
     #expect(third.isRunning)
     try federation.tool.run(["client"] + federation.words + run.filter { $0 != "--resume" }).expectFailure(
       3, "--resume")
+  }
+
+  @Test("a client whose disk is full is exit 9, and takes part again from another")
+  func disk() throws {
+    let federation = try endless("model.widths=[600]", "federated.rounds=2")
+    let tool = federation.tool
+    try FileManager.default.createDirectory(atPath: tool.path("disk"), withIntermediateDirectories: true)
+    let mount = "mount -t tmpfs -o size=64k none disk"
+    guard try tool.run(program: ["unshare", "--mount", "sh", "-c", mount]).status == 0 else { return }
+    try federation.startServer()
+    let program = try CommandLineTool.executable().path
+    let words = ["--connect", federation.address, "--client", "2", "--keys", "keys", "--run", "disk/run", "--quiet"]
+    try tool.run(
+      program: ["unshare", "--mount", "sh", "-c", "\(mount) && exec \"$@\"", "sh", program, "client"] + federation.words
+        + words
+    ).expectFailure(9, "cannot keep the client's state", "No space left")
+    for client in 0..<5 { try federation.startClient(client) }
+    #expect(federation.expectEnd().digest == (try federation.simulate().digest))
   }
 
   @Test("a finished run prints its JSON again, and serves nobody")

@@ -210,7 +210,7 @@ struct FederationHostileTests {
     var message = WireClient.Message(kind: kinds.randomElement(using: &dice)!, session: session, round: round)
     switch message.kind {
     case 1: message.body = Array("{\"client\":5,\"program\":\"wire\"}".utf8)
-    case 2: message.body = Array("{\"samples\":20,\"held\":0}".utf8)
+    case 2: message.body = Array("{\"samples\":20,\"held\":0,\"process\":5}".utf8)
     case 4: (message.total, message.body) = (UInt64(upload.count), WireClient.report)
     case 5: message.body = upload
     case 3: message.total = UInt64.random(in: 0...4096, using: &dice)

@@ -116,7 +116,7 @@ private final class BrokenUploads: RemoteVisits {
   }
 
   private func sums(_ round: OpenRound) -> [Int64] {
-    engine.plan.uploads.indices.flatMap { round.sums($0) }
+    engine.plan.uploads.indices.flatMap { round.words($0) }
   }
 }
 

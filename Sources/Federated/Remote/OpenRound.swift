@@ -102,6 +102,14 @@ public struct OpenRound {
     }
   }
 
+  /// What uploads of a part have come to so far: sums, votes, or sums of integers.  For tests of what leaves no trace.
+  package func words(_ part: Int) -> [Int64] {
+    let worker = engine.workers[0]
+    if let sum = worker.sums[part] { return Array(sum.words) }
+    if let votes = worker.votes[part] { return votes.words.map { Int64($0) } }
+    return worker.integers[part].map { Array($0) } ?? []
+  }
+
   // MARK: Sums of masked uploads
 
   /// The parts of masked uploads.
@@ -123,12 +131,5 @@ public struct OpenRound {
         isWhole: index < totals.whole, isAcceptable: true)
       record(place, report, .accepted, bytesUp: bytesUp, bytesDown: bytesDown(place))
     }
-  }
-
-  /// What has been summed so far of a part, as its kind has it; empty where changes are kept apart.  For tests.
-  package func sums(_ part: Int) -> [Int64] {
-    let worker = engine.workers[0]
-    return worker.sums[part].map { Array($0.words) } ?? worker.votes[part].map { $0.words.map(Int64.init) }
-      ?? worker.integers[part].map { Array($0) } ?? []
   }
 }

@@ -137,7 +137,7 @@ final class WireClient {
   func join(samples: Int) throws {
     send(.hello, session: 0, Array("{\"client\":\(client),\"program\":\"wire\"}".utf8))
     session = try #require(wait(for: .welcome)).session
-    send(.ready, Array("{\"samples\":\(samples)}".utf8))
+    send(.ready, Array("{\"samples\":\(samples),\"process\":\(client)}".utf8))
   }
 
   /// A report that offers an upload.
