@@ -21,7 +21,7 @@ public struct OpenRound {
   ) {
     (self.engine, self.cohort, self.index, self.learningRate) = (engine, cohort, index, learningRate)
     (self.scale, self.stages, self.together) = (scale, stages, together)
-    limit = stages.limit.flatMap { $0.norm.isFinite ? $0.norm : nil }
+    limit = engine.changeLimit
   }
 
   /// Places of the round, in the order of clients.
@@ -54,7 +54,7 @@ public struct OpenRound {
     visit.round = index
     try stages.unpack(packed, of: visit, engine.server)
     visit.outcome.loss = report.loss
-    let isTaken = report.isAcceptable && worker.isAcceptable && isShortEnough(visit)
+    let isTaken = report.isAcceptable && worker.isAcceptable && OpenRound.isShortEnough(visit, limit)
     if isTaken {
       worker.add(
         weight: cohort.weights[place], scale,
@@ -64,9 +64,9 @@ public struct OpenRound {
   }
 
   /// Whether changes are as short as was ordered, but for what rounding may add.
-  private func isShortEnough(_ visit: ClientVisit) -> Bool {
+  static func isShortEnough(_ visit: ClientVisit, _ limit: Double?) -> Bool {
     guard let limit else { return true }
-    return engine.plan.changes.allSatisfy { part in
+    return visit.plan.changes.allSatisfy { part in
       let scalars = visit.upload.scalars(part)
       guard let base = scalars.baseAddress else { return true }
       return Reductions.squares(base, scalars.count).squareRoot() <= limit * (1 + 0x1p-20)

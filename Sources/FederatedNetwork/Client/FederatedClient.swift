@@ -203,7 +203,9 @@ public final class FederatedClient {
     if let pending, let counted = welcome.counted, counted >= pending.round {
       try settle(counted == pending.round ? .counted : .late)
     }
-    let ready = Ready(samples: remote.samples, held: held, process: process)
+    let trained = isTraining && order?.order == training ? training?.round : nil
+    let ready = Ready(
+      samples: remote.samples, held: held, working: pending?.round ?? trained, process: process)
     send(.ready, Body.frame(ready))
   }
 
