@@ -107,7 +107,8 @@ public struct FederatedOptions: Sendable {
     if asynchronous != nil {
       try options.require(
         cohort == nil && !isPoisson, key: isPoisson ? "sampling" : "cohort",
-        "federated.asynchronous has no cohorts; remove \(isPoisson ? "sampling" : "cohort"), concurrency says how many train at once")
+        "federated.asynchronous has no cohorts; remove \(isPoisson ? "sampling" : "cohort"), concurrency says how many train at once"
+      )
       try options.require(
         network.deadline == nil && network.minimum == 1 && network.overSelection == 1, key: "network",
         "federated.asynchronous waits for its buffer, whoever fills it; remove deadline, minimum and over-selection of "

@@ -58,8 +58,8 @@ public struct AsynchronousOptions: Sendable, Hashable {
       buffer: mixes
         ? 1
         : try options.integer(
-          "buffer", default: 10, in: all, unit: "updates", "updates that move the model together, K: each of another client"
-        ),
+          "buffer", default: 10, in: all, unit: "updates",
+          "updates that move the model together, K: each of another client"),
       concurrency: try options.integer("concurrency", in: all, unit: "clients", "clients that train at the same time"),
       staleness: try Staleness.read(&options),
       mostStale: try options.integer(
@@ -68,7 +68,8 @@ public struct AsynchronousOptions: Sendable, Hashable {
           + "with fedasync, hold as many models"),
       mixing: mixes
         ? try options.number(
-          "mixing", default: 0.6, in: .positiveFraction, "how far the model goes towards a client's that is not stale, α")
+          "mixing", default: 0.6, in: .positiveFraction,
+          "how far the model goes towards a client's that is not stale, α")
         : nil)
   }
 

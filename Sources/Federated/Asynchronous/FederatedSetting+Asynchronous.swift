@@ -22,12 +22,13 @@ extension FederatedSetting {
       secureAggregation == nil, "\(key) has no cohort that federated.secure-aggregation could mask; keep one of them")
     try require(
       compression.down == nil,
-      "\(key) sends clients versions of the model, of which federated.compression.down would need all between; remove down")
+      "\(key) sends clients versions of the model with others between; remove federated.compression.down")
     try require(
       attack?.seesAll != true,
       "attackers of federated.attack little-is-enough look at a cohort, which \(key) does not have")
     try require(
-      stragglers == nil, "\(key) waits for nobody; remove federated.stragglers, and say in federated.devices who is slow")
+      stragglers == nil,
+      "\(key) waits for nobody; remove federated.stragglers, and say in federated.devices who is slow")
     try require(
       weighting != .samples, "\(key) weighs updates by their age alone; remove federated.weighting: samples")
     try require(

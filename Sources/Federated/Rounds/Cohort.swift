@@ -28,6 +28,8 @@ final class Cohort {
   private var before: [Int32] = []
   /// What an asynchronous server has sent; empty where rounds have cohorts.
   private var versions: [Int] = []
+  /// Updates that its model had had.
+  private var newest = 0
   private var latestRound = -1
   private(set) var totalWeight = 0
   private var seconds = 0.0
@@ -102,6 +104,7 @@ final class Cohort {
   func set(_ visits: [BufferedVisit], update: Int, seconds: Double, _ options: AsynchronousOptions) {
     clients = visits.map(\.client)
     versions = visits.map(\.version)
+    newest = update
     samples = visits.map(\.samples)
     isWaitedFor = visits.map(\.isCounted)
     epochs = visits.map { task.local.epochs(client: Int($0.client), round: $0.version, seed: task.seed) }
@@ -234,7 +237,7 @@ final class Cohort {
   /// The sums over all places, and how many clients were not clipped.
   func summary(_ plan: FederatedPlan) -> (RoundRecord, whole: Int) {
     var summary = RoundRecord()
-    var (loss, terms, whole) = (0.0, 0, 0)
+    var (loss, terms, whole, age) = (0.0, 0, 0, 0)
     acceptedWeight = 0
     for place in 0..<count {
       let record = record(place)
@@ -244,6 +247,7 @@ final class Cohort {
       case .accepted:
         summary.updates += 1
         acceptedWeight += weights[place]
+        age += version(place).map { newest - $0 } ?? 0
         whole += record.isWhole ? 1 : 0
       case .rejected: summary.rejected += 1
       case .empty: summary.empty += 1
@@ -260,6 +264,7 @@ final class Cohort {
     summary.loss = terms > 0 ? loss / Double(terms) : nil
     summary.simulatedSeconds = seconds
     accepted = summary.updates
+    if !versions.isEmpty, accepted > 0 { summary.others["staleness"] = Double(age) / Double(accepted) }
     return (summary, whole)
   }
 }

@@ -127,8 +127,8 @@ public final class FederatedEngine {
       + (remote?.memory ?? []).map { ServerMemory("network/\($0.name)", $0.storage) }
   }
 
-  /// What names of older versions of the model begin with among ``memory``: only visits need them.
-  package static let versionsPrefix = "versions/"
+  /// What names of older versions of the model begin with among ``memory``.
+  static let versionsPrefix = "versions/"
 
   /// The largest norm of a change in the present round; nil for any.
   var changeLimit: Double? { stages.limit.flatMap { $0.norm.isFinite ? $0.norm : nil } }

@@ -16,7 +16,8 @@ public struct Participation: Sendable, Hashable {
     /// A round in which some were asked.  Precondition: lists of one length, clients ascending.
     public init(clients: [Int32], counted: [Bool], samples: [Int], versions: [Int]? = nil) {
       precondition(
-        clients.count == counted.count && clients.count == samples.count && clients.count == versions?.count ?? clients.count,
+        clients.count == counted.count && clients.count == samples.count
+          && clients.count == versions?.count ?? clients.count,
         "lists of different lengths")
       precondition(zip(clients, clients.dropFirst()).allSatisfy { $0 < $1 }, "clients in no order")
       self.clients = clients

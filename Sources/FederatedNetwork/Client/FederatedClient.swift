@@ -36,6 +36,7 @@ public final class FederatedClient {
   private let process = FederatedServer.randomNumber()
   /// Bytes of the upload that were sent by this connection.
   var sent: Int?
+  /// What it has done so far.
   public internal(set) var summary = ClientSummary()
   var isOver = false
   private var brokenGreetings = 0

@@ -121,8 +121,10 @@ final class BufferExchange: Exchange {
     guard let open, !open.isFull else { return }
     let now = Clock.seconds()
     let all = server.peers.all
-    let heard = all.filter { $0.isReady && $0.work.round != nil }.map { max($0.lastSeen, began) + BufferExchange.silence }
-      .filter { $0 > now }
+    let heard = all.filter { $0.isReady && $0.work.round != nil }.map {
+      max($0.lastSeen, began) + BufferExchange.silence
+    }
+    .filter { $0 > now }
     nextLook = heard.min() ?? now + BufferExchange.silence
     let room = open.options.concurrency - heard.count
     if room <= 0 { return }

@@ -168,9 +168,7 @@ package final class FederatedKeeper {
   ) throws(RunError) -> TrainingProgress? {
     guard let shared = try SharedCheckpoint(found, communicator) else { return nil }
     let model = engine.broadcast.model
-    // Where none will be visited, no older versions of the model are needed either, which a server may not have.
-    let parts = engine.parts.filter { withClients || !$0.name.hasPrefix(FederatedEngine.versionsPrefix) }
-    let shares = try CheckpointShares(parts, model: model, communicator)
+    let shares = try CheckpointShares(engine.parts, model: model, communicator)
     let mine = try Agreement.together(communicator) { () throws(RunError) -> [Int] in
       guard let found else { return [] }
       do throws(CheckpointError) {
@@ -195,7 +193,7 @@ package final class FederatedKeeper {
           try communicator.broadcast(storage.scalars, root: 0)
         }
       }
-      try shared.fill(parts)
+      try shared.fill(engine.parts)
       guard let states = engine.states, withClients else { return shared.progress }
       states.removeAll()
       let text = try Agreement.exchange(mine.withUnsafeBytes { Array($0) }, communicator)[0]
