@@ -10,7 +10,8 @@ extension FederatedSetting {
     }
     let key = "federated.asynchronous"
     try require(
-      plan.uploads == [.change(count: plan.shared.count)] && plan.blocks.isEmpty && plan.stateCount == 0
+      plan.uploads.count == 1 && plan.changes == [0] && plan.uploads[0].count == plan.shared.count
+        && plan.blocks.isEmpty && plan.stateCount == 0
         && plan.rule == nil && isAveraging(strategy),
       "\(key) is about clients that upload the change of the model alone and remember nothing, which \(strategy) is not: take "
         + "fedavg, fedavgm, fedprox, fedadagrad, fedyogi or fedadam")

@@ -11,6 +11,8 @@ import Tensors
 /// once the state after the round is on disk (``kept(_:)``); until then its client keeps it, and a server that ended and was
 /// started again asks for it again, to the same bits.
 ///
+/// Without cohorts (``fill(_:)``) clients are asked and give their updates whatever others do; only what moves the model is in turn.
+///
 /// Work: a copy of every byte that comes, and what sums cost.  Memory: the model's downloads, and ``slots`` uploads.
 public final class FederatedServer: RemoteVisits {
   /// Uploads that come at the same time.
