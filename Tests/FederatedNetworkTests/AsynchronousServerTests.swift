@@ -1,7 +1,7 @@
 import Federated
 import FederatedNetwork
-import Training
 import Testing
+import Training
 
 @Suite("An asynchronous server whose clients are elsewhere")
 struct AsynchronousServerTests {
