@@ -23,6 +23,8 @@ public struct FederatedOptions: Sendable {
   public let changeLimit: Double?
   /// What attackers do; nil where nobody attacks.
   public let attack: AttackOptions?
+  /// How updates come to a server that waits for nobody; nil where rounds have cohorts.
+  public let asynchronous: AsynchronousOptions?
   /// Differential privacy of clients; nil for none.
   public let privacy: PrivacyOptions?
   /// Masks on uploads; nil for none.
@@ -90,6 +92,7 @@ public struct FederatedOptions: Sendable {
     changeLimit = try options.optionalNumber(
       "clip", in: .positive, "largest norm of a client's change; longer ones are shortened, against attackers")
     attack = try AttackOptions.read(&options)
+    asynchronous = try AsynchronousOptions.read(&options)
     privacy = try PrivacyOptions.read(&options)
     secureAggregation = try SecureAggregationOptions.read(&options)
     compression = try options.section("compression", "how changes and models travel") {
@@ -100,6 +103,16 @@ public struct FederatedOptions: Sendable {
     }
     network = try options.section("network", "how rounds go where clients are elsewhere; simulations pass over it") {
       (options) throws(ConfigurationError) in try NetworkOptions(&options)
+    }
+    if asynchronous != nil {
+      try options.require(
+        cohort == nil && !isPoisson, key: isPoisson ? "sampling" : "cohort",
+        "federated.asynchronous has no cohorts; remove \(isPoisson ? "sampling" : "cohort"), concurrency says how many train at once"
+      )
+      try options.require(
+        network.deadline == nil && network.minimum == 1 && network.overSelection == 1, key: "network",
+        "federated.asynchronous waits for its buffer, whoever fills it; remove deadline, minimum and over-selection of "
+          + "federated.network")
     }
     participation = try options.optionalText(
       "participation",
@@ -122,8 +135,9 @@ public struct FederatedOptions: Sendable {
     }
   }
 
-  /// Clients of a round among so many; throws where there are not so many.
+  /// Clients of a round among so many, for an asynchronous server those of a buffer; throws where there are not so many.
   public func cohort(of clients: Int) throws(ConfigurationError) -> Int {
+    if let asynchronous { return min(asynchronous.buffer, clients) }
     let cohort = cohort ?? clients
     guard cohort <= clients else {
       throw ConfigurationError(
@@ -141,6 +155,7 @@ public struct FederatedOptions: Sendable {
     setting.stragglers = stragglers
     setting.changeLimit = changeLimit
     setting.attack = attack
+    setting.asynchronous = asynchronous
     setting.privacy = privacy
     setting.secureAggregation = secureAggregation
     setting.compression = compression

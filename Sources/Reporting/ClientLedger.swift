@@ -18,11 +18,12 @@ public final class ClientLedger: TrainingObserver {
   public func roundEnded(_ report: RoundReport) {
     guard let clients = report.clients else { return }
     func list(_ number: (ClientRecord) -> Int) -> JSONValue { .list(clients.map { .integer(number($0)) }) }
-    let line: JSONObject = [
+    var line: JSONObject = [
       "round": .integer(report.record.round), "clients": list(\.client),
       "status": .list(clients.map { .text($0.status.rawValue) }), "samples": list(\.samples), "steps": list(\.steps),
       "bytes_up": list(\.bytesUp), "bytes_down": list(\.bytesDown),
     ]
+    if clients.contains(where: { $0.version != nil }) { line["versions"] = list { $0.version ?? 0 } }
     do throws(RunError) { try lines.write(line) } catch {
       if !hasFailed { log.write("the ledger of clients is not written: \(error.message)") }
       hasFailed = true

@@ -76,7 +76,7 @@ public final class ClientVisit {
   /// Its learning rate.
   public internal(set) var learningRate = 0.0
   /// What the server has sent.
-  public let broadcast: Broadcast
+  public internal(set) var broadcast: Broadcast
   /// What travels.
   public let plan: FederatedPlan
   /// What computes.

@@ -70,9 +70,10 @@ public struct DeviceModel: Sendable {
   }
 
   /// Whether everyone is always there, comes back, and takes no time.
-  public var isIdeal: Bool {
-    availability == .always && dropout == 0 && !takesTime && deadline == nil && overSelection == 1
-  }
+  public var isIdeal: Bool { isAlwaysThere && !takesTime }
+
+  /// Whether everyone is always there and comes back, however long that takes.
+  var isAlwaysThere: Bool { availability == .always && dropout == 0 && deadline == nil && overSelection == 1 }
 
   private var takesTime: Bool { speed != nil || up != nil || down != nil || latency > 0 || file != nil }
 

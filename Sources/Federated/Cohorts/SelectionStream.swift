@@ -11,4 +11,6 @@ package enum SelectionStream {
   static let straggling: UInt64 = 8
   static let attackers: UInt64 = 9
   package static let neighbours: UInt64 = 10
+  static let asking: UInt64 = 11
+  static let duration: UInt64 = 12
 }

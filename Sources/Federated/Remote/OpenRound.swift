@@ -20,7 +20,7 @@ public struct OpenRound {
   ) {
     (self.engine, self.cohort, self.index, self.learningRate) = (engine, cohort, index, learningRate)
     (self.scale, self.together) = (scale, together)
-    limit = stages.limit.flatMap { $0.norm.isFinite ? $0.norm : nil }
+    limit = engine.changeLimit
   }
 
   /// Places of the round, in the order of clients.
@@ -54,7 +54,7 @@ public struct OpenRound {
     try report.check()
     try worker.unpack(packed, samples: cohort.samples[place], engine.server)
     visit.outcome.loss = report.loss
-    let isTaken = report.isAcceptable && worker.isAcceptable && isShortEnough(visit)
+    let isTaken = report.isAcceptable && worker.isAcceptable && OpenRound.isShortEnough(visit, limit)
     if isTaken {
       worker.add(
         weight: cohort.weights[place], scale,
@@ -65,9 +65,9 @@ public struct OpenRound {
 
   /// Whether changes are as short as was ordered, but for what rounding may add.  Those that were compressed have been clipped
   /// again.
-  private func isShortEnough(_ visit: ClientVisit) -> Bool {
+  static func isShortEnough(_ visit: ClientVisit, _ limit: Double?) -> Bool {
     guard let limit else { return true }
-    return engine.plan.changes.allSatisfy { part in
+    return visit.plan.changes.allSatisfy { part in
       let scalars = visit.upload.scalars(part)
       guard let base = scalars.baseAddress else { return true }
       return Reductions.squares(base, scalars.count).squareRoot() <= limit * (1 + 0x1p-20)

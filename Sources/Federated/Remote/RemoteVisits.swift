@@ -9,6 +9,9 @@ public protocol RemoteVisits: AnyObject {
   /// Whoever has given none is lost.
   func visit(_ round: OpenRound) throws
 
+  /// Waits until the buffer of an asynchronous server is full.
+  func fill(_ buffer: OpenBuffer) throws
+
   /// What it remembers between rounds, for checkpoints.
   var memory: [ServerMemory] { get }
 

@@ -33,4 +33,6 @@ public struct ClientRecord: Sendable, Hashable {
   public let bytesUp: Int
   /// Bytes it was sent.
   public let bytesDown: Int
+  /// The version of the model that it was sent, by the updates before; nil where all are sent that of the round.
+  public let version: Int?
 }

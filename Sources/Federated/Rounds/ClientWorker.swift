@@ -6,6 +6,8 @@ final class ClientWorker {
   let visit: ClientVisit
   let half: any ClientHalf
   let stages: [any UploadStage]
+  /// What makes distances to the newest model of changes to older ones; nil where changes are added.
+  let shift: OriginShift?
   /// Sums of the parts, as their kinds have them.
   let sums: [FixedPointSum?]
   let votes: [VoteSum?]
@@ -15,11 +17,12 @@ final class ClientWorker {
 
   init(
     _ task: FederatedTask, _ plan: FederatedPlan, _ half: any ClientHalf, _ visit: ClientVisit,
-    _ stages: [any UploadStage]
+    _ stages: [any UploadStage], shift: OriginShift? = nil
   ) {
     self.visit = visit
     self.half = half
     self.stages = stages
+    self.shift = shift
     sums = plan.uploads.map { part in
       (part.kind == .change && !plan.keepsChanges) || part.kind == .numbers ? FixedPointSum(count: part.count) : nil
     }
@@ -68,6 +71,7 @@ final class ClientWorker {
     // A mask hides what an upload leaves out.
     record.bytesUp = (visit.plan.isMasked ? nil : visit.wireBytes) ?? visit.plan.uploadBytes
     for stage in stages { stage.apply(visit, &record) }
+    shift?.apply(visit.upload, from: visit.broadcast.model)
     record.status = isAcceptable ? .accepted : .rejected
     return record
   }

@@ -26,6 +26,10 @@ final class Cohort {
   /// Whether the client took part in the round before; filled where downloads depend on it.
   private var isFollower: [Bool] = []
   private var before: [Int32] = []
+  /// What an asynchronous server has sent; empty where rounds have cohorts.
+  private var versions: [Int] = []
+  /// Updates that its model had had.
+  private var newest = 0
   private var latestRound = -1
   private(set) var totalWeight = 0
   private var seconds = 0.0
@@ -93,6 +97,27 @@ final class Cohort {
       weights.withUnsafeMutableBufferPointer { weighting.weigh(samples, into: $0) }
     }
     totalWeight = weights.reduce(0, +)
+    clearRecords()
+  }
+
+  /// The visits that end in one update of an asynchronous server, counted from 0, in client order.
+  func set(_ visits: [BufferedVisit], update: Int, seconds: Double, _ options: AsynchronousOptions) {
+    clients = visits.map(\.client)
+    versions = visits.map(\.version)
+    newest = update
+    samples = visits.map(\.samples)
+    isWaitedFor = visits.map(\.isCounted)
+    epochs = visits.map { task.local.epochs(client: Int($0.client), round: $0.version, seed: task.seed) }
+    weights = versions.map { update - $0 <= options.mostStale ? options.weight(age: update - $0) : 0 }
+    totalWeight = options.totalWeight
+    self.seconds = seconds
+    clearRecords()
+  }
+
+  /// Which version of the model a place's client was sent; nil for that of the round.
+  func version(_ place: Int) -> Int? { versions.isEmpty ? nil : versions[place] }
+
+  private func clearRecords() {
     let needed = count * VisitRecord.words + 1
     if words.count < needed {
       words.deallocate()
@@ -197,7 +222,7 @@ final class Cohort {
       return ClientRecord(
         client: Int(clients[place]), status: ClientRecord.Status(record.status), samples: samples[place],
         steps: record.steps, bytesUp: record.bytesUp,
-        bytesDown: record.bytesDown ?? bytesDown(place, plan))
+        bytesDown: record.bytesDown ?? bytesDown(place, plan), version: version(place))
     }
   }
 
@@ -206,11 +231,13 @@ final class Cohort {
 
   /// The weights of those.
   private(set) var acceptedWeight = 0
+  /// How many those are.
+  private(set) var accepted = 0
 
   /// The sums over all places, and how many clients were not clipped.
   func summary(_ plan: FederatedPlan) -> (RoundRecord, whole: Int) {
     var summary = RoundRecord()
-    var (loss, terms, whole) = (0.0, 0, 0)
+    var (loss, terms, whole, age) = (0.0, 0, 0, 0)
     acceptedWeight = 0
     for place in 0..<count {
       let record = record(place)
@@ -220,6 +247,7 @@ final class Cohort {
       case .accepted:
         summary.updates += 1
         acceptedWeight += weights[place]
+        age += version(place).map { newest - $0 } ?? 0
         whole += record.isWhole ? 1 : 0
       case .rejected: summary.rejected += 1
       case .empty: summary.empty += 1
@@ -235,6 +263,8 @@ final class Cohort {
     summary.samples = terms / task.objective.termsPerSample
     summary.loss = terms > 0 ? loss / Double(terms) : nil
     summary.simulatedSeconds = seconds
+    accepted = summary.updates
+    if !versions.isEmpty, accepted > 0 { summary.others["staleness"] = Double(age) / Double(accepted) }
     return (summary, whole)
   }
 }

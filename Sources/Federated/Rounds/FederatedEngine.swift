@@ -33,8 +33,8 @@ public final class FederatedEngine {
   let team: WorkerTeam
   let workers: [ClientWorker]
   private let outcome: RoundOutcome
-  private let stages: RoundStages
-  private let cohort: Cohort
+  let stages: RoundStages
+  let cohort: Cohort
   let queue: VisitQueue
   private var together: [UnsafeMutableBufferPointer<Float>?]
   private let scratch = RobustScratch()
@@ -48,22 +48,37 @@ public final class FederatedEngine {
   let failures: UnsafeMutableBufferPointer<(any Error)?>
   /// Who visits clients in place of this engine's workers; nil where they do.
   public weak var remote: (any RemoteVisits)?
+  /// Who gives updates to an asynchronous server when, where that is simulated.
+  let schedule: VisitSchedule?
+  /// The versions that visits of an asynchronous server begin with; nil where none but the newest is needed.
+  let versions: ModelVersions?
   private lazy var work: (Int) -> Void = { [unowned self] member in visit(member) }
 
-  /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights.
+  /// Makes both halves and room for everything.  All ranks call it together with the same; `model` holds the initial weights,
+  /// and `remote` visits clients in place of this engine's workers.
   public init(
     _ task: FederatedTask, _ strategy: any FederatedStrategy, _ setting: FederatedSetting, model: ParameterStore,
-    threads: Int, _ communicator: any Communicator
+    threads: Int, _ communicator: any Communicator, remote: (any RemoteVisits)? = nil
   ) throws {
     self.task = task
     self.setting = setting
     self.communicator = communicator
+    self.remote = remote
     let plan = try FederatedEngine.plan(task, strategy, setting)
     self.plan = plan
     broadcast = Broadcast(model, plan.blocks)
     server = strategy.makeServer(task, plan, broadcast)
     let stages = try RoundStages(setting, task, plan, broadcast)
     self.stages = stages
+    let asynchronous = setting.asynchronous
+    schedule = try asynchronous.flatMap { (options) throws(FederatedError) in
+      remote == nil && setting.participation == nil ? try VisitSchedule(options, setting.devices, task, plan) : nil
+    }
+    let newest = broadcast
+    versions = asynchronous.flatMap { options in
+      remote == nil || options.mixing != nil ? ModelVersions(options.mostStale, before: newest, task.layout) : nil
+    }
+    let shifts = asynchronous?.mixing != nil
     queue = try VisitQueue(threads: threads, keepsClients: plan.memoryCount > 0, communicator)
     // Nothing may fail once the threads are there, which only an engine ends.
     team = try WorkerTeam(count: threads)
@@ -72,7 +87,7 @@ public final class FederatedEngine {
     workers = (0..<threads).map { _ in
       ClientWorker(
         task, plan, strategy.makeClient(task, plan), ClientVisit(sent, plan, LocalTrainer(task, programs)),
-        stages.uploadStages())
+        stages.uploadStages(), shift: shifts ? OriginShift(newest.model, plan) : nil)
     }
     outcome = RoundOutcome(plan.uploads)
     outcome.votes = workers[0].votes
@@ -110,8 +125,15 @@ public final class FederatedEngine {
     zip(plan.blocks, broadcast.blocks).map { ServerMemory("broadcast/\($0.name)", $1) }
       + server.memory.map { ServerMemory("server/\($0.name)", $0.storage) }
       + stages.memory.map { ServerMemory("setting/\($0.name)", $0.storage) }
+      + (versions?.memory ?? []).map { ServerMemory("\(FederatedEngine.versionsPrefix)\($0.name)", $0.storage) }
       + (remote?.memory ?? []).map { ServerMemory("network/\($0.name)", $0.storage) }
   }
+
+  /// What names of older versions of the model begin with among ``memory``.
+  static let versionsPrefix = "versions/"
+
+  /// The largest norm of a change in the present round; nil for any.
+  var changeLimit: Double? { stages.limit.flatMap { $0.norm.isFinite ? $0.norm : nil } }
 
   /// What comes before the first round.  Collective.
   public func prepare(_ note: (String) -> Void) throws {
@@ -141,11 +163,18 @@ public final class FederatedEngine {
     try stages.begin(round: index)
     round = index
     learningRate = task.learningRate(round: index)
-    cohort.select(index, simulatedSeconds, before: simulatedSecondsBefore, plan, remote: remote)
-    scale = FixedPointScale(totalWeight: max(1, cohort.totalWeight))
     for worker in workers { worker.clear() }
+    if let asynchronous = setting.asynchronous {
+      scale = FixedPointScale(totalWeight: asynchronous.totalWeight)
+      if remote == nil { try selectUpdate(index, asynchronous) }
+    } else {
+      cohort.select(index, simulatedSeconds, before: simulatedSecondsBefore, plan, remote: remote)
+      scale = FixedPointScale(totalWeight: max(1, cohort.totalWeight))
+    }
     makeRoom()
-    if let remote {
+    if let remote, let asynchronous = setting.asynchronous {
+      try fill(index, asynchronous, by: remote)
+    } else if let remote {
       try remote.visit(OpenRound(self, cohort, index, learningRate, scale, stages, together[0]))
     } else {
       try visitAll()
@@ -162,6 +191,7 @@ public final class FederatedEngine {
     isBetweenRounds = states == nil
     team.runStored(work)
     for worker in workers.dropFirst() { workers[0].merge(worker) }
+    if versions != nil { for worker in workers { worker.visit.broadcast = broadcast } }
     failure = failures.lazy.compactMap { $0 }.first
     cohort.failures = failure == nil ? 0 : 1
     try exchange()
@@ -186,8 +216,11 @@ public final class FederatedEngine {
       while let place = try queue.next({ [cohort] in cohort.clients[$0] }) {
         guard cohort.isVisited(place) else { continue }
         let client = Int(cohort.clients[place])
+        let version = cohort.version(place) ?? round
+        if let versions { workers[member].visit.broadcast = versions.version(version, newest: round) }
         let record = try workers[member].call(
-          client, round: round, epochs: cohort.epochs[place], learningRate: learningRate, weight: cohort.weights[place],
+          client, round: version, epochs: cohort.epochs[place], learningRate: task.learningRate(round: version),
+          weight: cohort.weights[place],
           scale, states, together: together[0].map { $0.baseAddress! + place * plan.uploads[0].count })
         cohort.record(record, place)
       }
@@ -223,6 +256,7 @@ public final class FederatedEngine {
   /// Combines the uploads and moves the server.
   private func conclude() throws -> RoundRecord {
     let all = Workers(team)
+    versions?.keep(round)
     if let changes = together[0]?.baseAddress {
       stages.collusion?.replace(changes, count: plan.uploads[0].count, cohort, all)
     }

@@ -35,7 +35,9 @@ public struct FederatedMemory: Sendable, Hashable {
     let layout = task.layout
     let model = 4 * (layout.parameterCount + layout.stateCount)
     let scalars = plan.uploads.reduce(0) { $0 + ($1.kind == .change || $1.kind == .numbers ? $1.count : 0) }
-    broadcast = plan.blocks.reduce(model) { $0 + 4 * $1.count }
+    // An asynchronous server's also as it was before the last updates.
+    let versions = 1 + (setting.asynchronous?.mostStale ?? 0)
+    broadcast = plan.blocks.reduce(versions * model) { $0 + 4 * $1.count }
     models = threads * model
     gradients = threads * 4 * layout.gradientCount
     optimizers = threads * 4 * task.optimizer.rule.stateNames.count * layout.parameterCount

@@ -13,6 +13,7 @@ extension FederatedSetting {
     if let privacy { try adapt(&plan, privacy, strategy, task) }
     try compress(&plan, strategy, task)
     if let secureAggregation { try adapt(&plan, secureAggregation, strategy, task) }
+    if let asynchronous { try adapt(plan, asynchronous, strategy, task) }
     if let rule = plan.rule {
       do throws(ConfigurationError) { try rule.check(clients: task.cohort) } catch {
         throw FederatedError(.configuration, error.message)
@@ -128,7 +129,11 @@ extension FederatedSetting {
   }
 
   /// The weight that means divide by in place of that of the updates that came, where it must not depend on who came.
-  func plannedWeight(_ cohort: Cohort) -> Int? { privacy == nil ? nil : cohort.plannedWeight }
+  func plannedWeight(_ cohort: Cohort) -> Int? {
+    // Of a mean over K updates each weighs as much as its age leaves of it.
+    if asynchronous != nil { return cohort.accepted * Staleness.unit }
+    return privacy == nil ? nil : cohort.plannedWeight
+  }
 
   /// Whether rounds without updates move the server: that nobody came is nobody's business.
   var combinesNothing: Bool { privacy != nil }

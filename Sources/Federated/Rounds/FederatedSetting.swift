@@ -24,6 +24,8 @@ public struct FederatedSetting: Sendable {
   public var drawsNoiseKey = false
   /// Who took part in each round, in place of a draw; nil draws.
   public var participation: Participation?
+  /// How updates come to a server that waits for nobody; nil where rounds have cohorts.
+  public var asynchronous: AsynchronousOptions?
   /// Masks on uploads.
   public var secureAggregation: SecureAggregationOptions?
   /// How changes and models travel.

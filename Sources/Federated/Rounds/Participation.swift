@@ -10,13 +10,20 @@ public struct Participation: Sendable, Hashable {
     /// Samples that they had, place by place.
     public let samples: [Int]
 
-    /// A round in which some were asked.  Precondition: three lists of one length, clients ascending.
-    public init(clients: [Int32], counted: [Bool], samples: [Int]) {
-      precondition(clients.count == counted.count && clients.count == samples.count, "lists of different lengths")
+    /// The versions of the model that they were sent, place by place; nil where rounds have cohorts.
+    public let versions: [Int]?
+
+    /// A round in which some were asked.  Precondition: lists of one length, clients ascending.
+    public init(clients: [Int32], counted: [Bool], samples: [Int], versions: [Int]? = nil) {
+      precondition(
+        clients.count == counted.count && clients.count == samples.count
+          && clients.count == versions?.count ?? clients.count,
+        "lists of different lengths")
       precondition(zip(clients, clients.dropFirst()).allSatisfy { $0 < $1 }, "clients in no order")
       self.clients = clients
       self.counted = counted
       self.samples = samples
+      self.versions = versions
     }
   }
 

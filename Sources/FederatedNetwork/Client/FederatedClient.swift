@@ -39,6 +39,7 @@ public final class FederatedClient {
   private let process = FederatedServer.randomNumber()
   /// Bytes of the upload that were sent by this connection.
   var sent: Int?
+  /// What it has done so far.
   public internal(set) var summary = ClientSummary()
   var isOver = false
   private var brokenGreetings = 0
@@ -206,7 +207,9 @@ public final class FederatedClient {
     if let pending, let counted = welcome.counted, counted >= pending.round {
       try settle(counted == pending.round ? .counted : .late)
     }
-    let ready = Ready(samples: remote.samples, held: held, process: process)
+    let trained = isTraining && order?.order == training ? training?.round : nil
+    let ready = Ready(
+      samples: remote.samples, held: held, working: pending?.round ?? trained, process: process)
     send(.ready, Body.frame(ready))
   }
 

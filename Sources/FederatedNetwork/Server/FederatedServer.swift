@@ -11,6 +11,8 @@ import Tensors
 /// once the state after the round is on disk (``kept(_:)``); until then its client keeps it, and a server that ended and was
 /// started again asks for it again, to the same bits.
 ///
+/// Without cohorts (``fill(_:)``) clients are asked and give their updates whatever others do; only what moves the model is in turn.
+///
 /// Work: a copy of every byte that comes, and what sums cost.  Memory: the model's downloads, and ``slots`` uploads.
 public final class FederatedServer: RemoteVisits {
   /// Uploads that come at the same time.
@@ -29,15 +31,19 @@ public final class FederatedServer: RemoteVisits {
   private let context: SocketContext
   private let socket: Socket
   private let authenticator: Authenticator?
-  /// By client: 1 + the last round in which its update counted; a checkpoint's.
+  /// By client: 1 + the last round, or version, that it trained for and whose update counted; a checkpoint's.
   private let counted: Storage
   /// The engine whose rounds these are.
   public weak var engine: FederatedEngine?
-  var exchange: RoundExchange?
+  var exchange: (any Exchange)?
   /// Lines about whoever is nobody.
   private var strangers = LogBudget()
   /// Room of uploads that are done.
   private var spares: [Assembly] = []
+  /// What an asynchronous server has on its way.
+  private var buffers: BufferExchange?
+  /// Updates of the last round, with the round or version that was trained for, whose clients do not know yet that they count.
+  private var unkept: [(peer: Peer, round: Int)] = []
   /// The last round that was open.
   var latestRound: Int?
 
@@ -98,27 +104,37 @@ public final class FederatedServer: RemoteVisits {
 
   /// Makes a round of the clients that are there and of those who come.
   public func visit(_ round: OpenRound) throws {
+    defer { latestRound = round.index }
+    try run(RoundExchange(round, self)) { $0.begin() }
+  }
+
+  /// Fills a buffer with the updates of clients that are there and of those who come.
+  public func fill(_ buffer: OpenBuffer) throws {
+    let exchange = buffers ?? BufferExchange(self)
+    buffers = exchange
+    try run(exchange) { $0.begin(buffer) }
+  }
+
+  private func run<Kind: Exchange>(_ exchange: Kind, _ begin: (Kind) -> Void) throws {
     for peer in peers.all { restoreCounted(peer) }
-    let exchange = RoundExchange(round, self)
     self.exchange = exchange
-    defer {
-      self.exchange = nil
-      latestRound = round.index
-    }
-    exchange.begin()
+    defer { self.exchange = nil }
+    begin(exchange)
     while !exchange.isOver { try pump(seconds: exchange.secondsLeft()) }
     exchange.end()
-    for peer in exchange.accepted { counted.base[peer.client] = Float(round.index + 1) }
+    unkept = exchange.accepted
+    for (peer, round) in unkept { counted.base[peer.client] = Float(round + 1) }
   }
 
   /// Tells clients that their updates count.
   public func kept(_ round: Int) {
-    for peer in peers.all where counted.base[peer.client] == Float(round + 1) && peer.counted != round {
-      peer.counted = round
+    for (peer, trained) in unkept {
+      peer.counted = trained
       peer.updates += 1
       show(peer, .done)
-      tell(peer, .verdict, round: round, Verdict(outcome: .counted, reason: ""))
+      tell(peer, .verdict, round: trained, Verdict(outcome: .counted, reason: ""))
     }
+    unkept = []
   }
 
   /// Why a client cannot take part; nil where it can.
@@ -168,7 +184,7 @@ public final class FederatedServer: RemoteVisits {
       throw FederatedError(
         .stopped,
         "stopped by a signal"
-          + (exchange.map { " in round \($0.round.index + 1); the state before it is saved, --resume continues" } ?? "")
+          + (exchange.map { " in round \($0.index + 1); the state before it is saved, --resume continues" } ?? "")
       )
     }
     // Bounded, so that deadlines are seen whatever comes.

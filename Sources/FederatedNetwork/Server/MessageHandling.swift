@@ -9,7 +9,7 @@ enum MessageHandling {
     case .alive: break
     case .leave: leave(peer, server)
     case .offer, .piece, .decline, .share:
-      guard let exchange = server.exchange, header.round == UInt64(exchange.round.index), peer.work.place != nil else {
+      guard let exchange = server.exchange, exchange.isExpected(header, of: peer) else {
         // What comes after its round is answered, so that the client lets go of it.
         if header.kind == .offer {
           server.tell(
@@ -36,10 +36,11 @@ enum MessageHandling {
     }
     peer.samples = ready.samples
     peer.held = ready.held
-    if peer.process != ready.process { server.exchange?.masked?.begun(peer) }
+    peer.working = ready.working
+    let isNew = peer.process != ready.process
     peer.process = ready.process
     peer.isReady = true
-    server.exchange?.ask(peer)
+    server.exchange?.ready(peer, isNew: isNew)
   }
 
   /// Sends pieces of the task or of the round's download, as far as they are asked for.

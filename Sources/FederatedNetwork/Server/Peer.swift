@@ -14,6 +14,8 @@ final class Peer {
   var samples: Int?
   /// The round whose download it holds.
   var held: Int?
+  /// The round that it said it trains for, or has an upload of, when it became ready.
+  var working: Int?
   /// Which process speaks for it.
   var process: UInt64?
   /// When it was last heard of, in seconds of the server's clock.
@@ -47,6 +49,8 @@ final class Peer {
 
     /// Its place in the cohort; nil where it has none.
     var place: Int?
+    /// The round that it trains for, or the version of the model that it trains on; nil for none.
+    var round: Int?
     var step = Step.idle
     /// What it was last told to fetch; nil where it holds it.
     var download: DownloadKind?

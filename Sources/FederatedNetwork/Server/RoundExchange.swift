@@ -2,18 +2,16 @@ import Datasets
 import Federated
 
 /// One round on the wire: whom it asks, what they fetch, and whose upload comes when.
-final class RoundExchange {
+final class RoundExchange: Exchange {
   let round: OpenRound
   private let server: FederatedServer
   private let began = Clock.seconds()
   /// Places whose update is waited for.
   private(set) var waiting: Set<Int> = []
   /// Clients whose update was taken, in order of arrival.
-  private(set) var accepted: [Peer] = []
+  private(set) var accepted: [(peer: Peer, round: Int)] = []
   private var images: [DownloadKind: (image: SafetensorsImage, bytes: Int)] = [:]
-  /// Clients whose upload comes, and those who wait for that.
-  private var uploading: [Peer] = []
-  private var queue: [Peer] = []
+  private let slots: UploadSlots
   private var isPastDeadline = false
   /// The stages of a masked round; nil where uploads are not masked.
   private(set) var masked: MaskedExchange?
@@ -21,9 +19,12 @@ final class RoundExchange {
   init(_ round: OpenRound, _ server: FederatedServer) {
     self.round = round
     self.server = server
+    slots = UploadSlots(server)
   }
 
   // MARK: How far it is
+
+  var index: Int { round.index }
 
   /// Whether the round may be concluded.
   var isOver: Bool {
@@ -40,11 +41,7 @@ final class RoundExchange {
       isPastDeadline = true
       return 0
     }
-    if !queue.isEmpty, let oldest = uploading.map(\.work.movedAt).min() {
-      let stalled = oldest + FederatedServer.patience - now
-      if stalled <= 0 { giveWay(now) }
-      left = min(left ?? .infinity, max(0.1, stalled))
-    }
+    if let stalled = slots.secondsLeft(now) { left = min(left ?? .infinity, stalled) }
     return left
   }
 
@@ -56,6 +53,7 @@ final class RoundExchange {
       guard let peer = server.peers.peer(round.client(place)) else { continue }
       peer.work = Peer.Work()
       peer.work.place = place
+      peer.work.round = round.index
     }
     if let options = server.engine?.setting.secureAggregation {
       masked = MaskedExchange(options, self, server, places: waiting.sorted())
@@ -71,8 +69,14 @@ final class RoundExchange {
     }
   }
 
+  /// Another process knows nothing of a masked round that has begun.
+  func ready(_ peer: Peer, isNew: Bool) {
+    if isNew { masked?.begun(peer) }
+    ask(peer)
+  }
+
   /// Asks a client that is there, unless it is done.
-  func ask(_ peer: Peer) {
+  private func ask(_ peer: Peer) {
     guard peer.isReady, let place = peer.work.place, waiting.contains(place) else { return }
     let download = kind(for: peer)
     peer.work.download = download
@@ -121,11 +125,15 @@ final class RoundExchange {
 
   // MARK: Uploads
 
+  func isExpected(_ header: Header, of peer: Peer) -> Bool {
+    header.round == UInt64(round.index) && peer.work.place != nil
+  }
+
   func handle(_ header: Header, _ body: Frame?, of peer: Peer) {
     guard let place = peer.work.place else { return }
     guard waiting.contains(place) else {
       // The same upload again, or one after the round had enough.
-      if header.kind == .offer, !accepted.contains(where: { $0 === peer }) {
+      if header.kind == .offer, !accepted.contains(where: { $0.peer === peer }) {
         refuse(peer, .late, "the round had enough")
       }
       return
@@ -133,7 +141,10 @@ final class RoundExchange {
     switch header.kind {
     case .share: masked?.shared(header, body, peer)
     case .offer: offered(header, body, peer, place)
-    case .piece: came(header, body, peer, place)
+    case .piece:
+      if let upload = slots.came(header, body, of: peer), let report = peer.work.report {
+        take(upload, report, of: peer, place)
+      }
     case .decline:
       let reason = body.map { String(decoding: $0.bytes.prefix(200), as: UTF8.self) } ?? ""
       server.complain(peer, "declines the round: \(reason)")
@@ -143,79 +154,11 @@ final class RoundExchange {
   }
 
   private func offered(_ header: Header, _ body: Frame?, _ peer: Peer, _ place: Int) {
-    guard let offer = Body.read(Offer.self, body), isPossible(offer.report, place) else {
-      return reject(peer, place, "its report makes no sense")
-    }
-    guard offer.report.isAcceptable else { return reject(peer, place, "its update is not finite, or too large") }
-    guard header.total > 0, header.total <= UInt64(largestUpload) else {
-      return reject(peer, place, "it offers \(header.total) bytes, at most \(largestUpload) are possible")
-    }
+    let offer = Body.read(Offer.self, body)
+    if let reason = slots.refusal(offer, bytes: header.total) { return reject(peer, place, reason) }
     peer.held = round.index
-    peer.work.report = offer.report
-    if peer.work.upload?.total != Int(header.total) { peer.work.upload = nil }
-    if uploading.contains(where: { $0 === peer }) { return grant(peer) }
-    if !queue.contains(where: { $0 === peer }) { queue.append(peer) }
-    peer.work.step = .waiting
-    peer.work.offered = Int(header.total)
-    startUploads()
-  }
-
-  /// What the tensors of an upload and their header can take.
-  private var largestUpload: Int {
-    let plain = server.engine?.plan.uploads.reduce(0) { $0 + 8 * $1.count + 1024 } ?? 0
-    return plain + (64 << 10)
-  }
-
-  private func isPossible(_ report: VisitReport, _ place: Int) -> Bool {
-    report.steps >= 0 && report.steps < 1 << 40 && report.terms >= 0 && report.terms < 1 << 50 && report.loss.isFinite
-  }
-
-  private func startUploads() {
-    while uploading.count < FederatedServer.slots, !queue.isEmpty {
-      let peer = queue.removeFirst()
-      if peer.work.upload == nil { peer.work.upload = server.assembly(total: peer.work.offered) }
-      peer.work.step = .uploading
-      peer.work.movedAt = Clock.seconds()
-      uploading.append(peer)
-      server.show(peer, .uploading)
-      grant(peer)
-    }
-  }
-
-  /// Lets a client send on from what has come.
-  private func grant(_ peer: Peer) {
-    guard let upload = peer.work.upload else { return }
-    server.tell(
-      peer,
-      Header(
-        .grant, session: server.session, round: UInt64(round.index), offset: UInt64(upload.received),
-        total: UInt64(min(upload.total, upload.received + Pieces.window))))
-  }
-
-  /// Lets uploads that wait take the places of those that do not move.
-  private func giveWay(_ now: Double) {
-    for peer in uploading where now - peer.work.movedAt >= FederatedServer.patience {
-      guard !queue.isEmpty else { return }
-      uploading.removeAll { $0 === peer }
-      peer.work.upload = nil
-      peer.work.step = .waiting
-      queue.append(peer)
-      startUploads()
-    }
-  }
-
-  private func came(_ header: Header, _ body: Frame?, _ peer: Peer, _ place: Int) {
-    guard uploading.contains(where: { $0 === peer }), let upload = peer.work.upload, let report = peer.work.report,
-      let body
-    else { return }
-    // Pieces that were on their way when a connection broke come twice.
-    guard upload.add(body.bytes, at: header.offset) else { return }
-    peer.work.movedAt = Clock.seconds()
-    guard upload.isWhole else {
-      if upload.received % (Pieces.window / 2) < Pieces.bytes { grant(peer) }
-      return
-    }
-    take(upload, report, of: peer, place)
+    peer.work.report = offer?.report
+    slots.offered(peer, bytes: Int(header.total))
   }
 
   private func take(_ upload: Assembly, _ report: VisitReport, of peer: Peer, _ place: Int) {
@@ -227,7 +170,7 @@ final class RoundExchange {
       peer.bytesUp += bytes
       peer.bytesDown += peer.work.bytesDown
       if status == .accepted {
-        accepted.append(peer)
+        accepted.append((peer, round.index))
         close(peer, place)
         server.show(peer, .done)
       } else {
@@ -255,18 +198,12 @@ final class RoundExchange {
 
   private func close(_ peer: Peer, _ place: Int) {
     waiting.remove(place)
-    uploaded(peer)
+    slots.release(peer)
     peer.work.step = .done
   }
 
   /// Lets the next upload come.
-  func uploaded(_ peer: Peer) {
-    server.release(peer.work.upload)
-    peer.work.upload = nil
-    uploading.removeAll { $0 === peer }
-    queue.removeAll { $0 === peer }
-    startUploads()
-  }
+  func uploaded(_ peer: Peer) { slots.release(peer) }
 
   private func refuse(_ peer: Peer, _ outcome: Verdict.Outcome, _ reason: String) {
     server.tell(peer, .verdict, round: round.index, Verdict(outcome: outcome, reason: reason))
@@ -276,14 +213,14 @@ final class RoundExchange {
   func end() {
     let minimum = server.description.network.minimum
     if let masked {
-      accepted = masked.conclude()
-      for peer in accepted { if let place = peer.work.place { waiting.remove(place) } }
+      accepted = masked.conclude().map { ($0, round.index) }
+      for (peer, _) in accepted { if let place = peer.work.place { waiting.remove(place) } }
     }
     if isPastDeadline || masked?.wasCut == true, accepted.count < minimum {
       round.abandon()
       server.options.log(
         "round \(round.index + 1) has \(accepted.count) updates at its deadline and needs \(minimum): it is skipped")
-      for peer in accepted { refuse(peer, .abandoned, "the round had too few updates") }
+      for (peer, _) in accepted { refuse(peer, .abandoned, "the round had too few updates") }
       accepted = []
     }
     for place in waiting {

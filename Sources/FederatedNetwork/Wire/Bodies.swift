@@ -25,6 +25,8 @@ struct Ready: Codable, Hashable, Sendable {
   var samples: Int
   /// The round whose download it holds; nil for none.
   var held: Int?
+  /// The round that it trains for, or whose upload it has; nil for none.
+  var working: Int?
   /// Which process it is: another one has no secrets of a masked round that has begun.
   var process: UInt64
 }

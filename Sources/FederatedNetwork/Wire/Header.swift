@@ -6,7 +6,7 @@
 /// | 4–5 | version of the wire, 1 |
 /// | 6–7 | kind |
 /// | 8–15 | session of the server, 0 before it is known |
-/// | 16–23 | round, counted from 0, or all ones for the task |
+/// | 16–23 | round, counted from 0, or the version of an asynchronous server's model, or all ones for the task |
 /// | 24–31 | offset of a piece, in bytes |
 /// | 32–39 | bytes of the whole, or how far pieces are asked for |
 package struct Header: Hashable, Sendable {

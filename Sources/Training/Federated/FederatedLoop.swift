@@ -64,8 +64,7 @@ public final class FederatedLoop {
       }
       engine = try FederatedEngine(
         task, prepared.experiment.federated.strategy, prepared.setting, model: store,
-        threads: prepared.experiment.compute.threads, metered)
-      engine.remote = remote
+        threads: prepared.experiment.compute.threads, metered, remote: remote)
     } catch { throw RunError(error) }
   }
 

@@ -28,6 +28,11 @@ enum ParticipationFile {
     guard case .list(let clients)? = object["clients"], case .list(let statuses)? = object["status"],
       case .list(let samples)? = object["samples"], clients.count == statuses.count, clients.count == samples.count
     else { return nil }
+    var versions: [Int]?
+    if case .list(let list)? = object["versions"] {
+      versions = list.compactMap { if case .integer(let version) = $0, version >= 0 { version } else { nil } }
+      guard versions?.count == clients.count else { return nil }
+    }
     var (numbers, counted, held): ([Int32], [Bool], [Int]) = ([], [], [])
     for ((client, status), own) in zip(zip(clients, statuses), samples) {
       guard case .integer(let client) = client, client >= 0, client < count, numbers.last.map({ $0 < client }) ?? true,
@@ -38,6 +43,6 @@ enum ParticipationFile {
       counted.append(status == .accepted)
       held.append(own)
     }
-    return Participation.Round(clients: numbers, counted: counted, samples: held)
+    return Participation.Round(clients: numbers, counted: counted, samples: held, versions: versions)
   }
 }
