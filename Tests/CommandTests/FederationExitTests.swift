@@ -166,11 +166,11 @@ struct FederationExitTests {
   func patience() throws {
     let federation = try endless()
     try federation.startServer()
-    let running = try federation.startClient(0, "--patience", "1")
+    let running = try federation.startClient(0, patience: 3)
     #expect(federation.waitForLog("client 0 (127.0.0.1) is there"))
     NetworkFederation.signal(federation.server, SIGKILL)
-    running.result().expectFailure(6, "no server at \(federation.address) for 1 second")
-    try federation.startClient(1, "--patience", "0.3").result().expectFailure(6, "no server at")
+    running.result().expectFailure(6, "no server at \(federation.address) for 3 seconds")
+    try federation.startClient(1, patience: 1).result().expectFailure(6, "no server at")
   }
 
   @Test(

@@ -65,15 +65,15 @@ final class NetworkFederation {
 
   /// Starts a client, in the run directory `clientK`.
   @discardableResult
-  func startClient(_ client: Int, _ more: String..., in space: [String] = [], timeout: Int = 300) throws
-    -> RunningCommand
-  {
+  func startClient(
+    _ client: Int, _ more: String..., patience: Int = 120, in space: [String] = [], timeout: Int = 300
+  ) throws -> RunningCommand {
     let program = try CommandLineTool.executable().path
     let command = try tool.start(
       program: space + [program, "client"] + words
         + [
           "--connect", address, "--client", "\(client)", "--run", "client\(client)", "--resume", "--json", "--patience",
-          "120",
+          "\(patience)",
         ]
         + identity + more, timeout: timeout)
     commands[client] = command
