@@ -183,3 +183,15 @@ struct Dice: RandomNumberGenerator {
     return mixed ^ (mixed >> 31)
   }
 }
+
+extension CommandResult {
+  /// Expects an exit code and, as the last line of standard error, an error that holds some words; lines before it may tell of
+  /// connections.
+  func expectLastWord(_ code: Int32, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(status == code, "\(command): exit \(status): \(errors)", sourceLocation: sourceLocation)
+    let line = errorLines.last ?? ""
+    for word in ["nndist: error: "] + words {
+      #expect(line.contains(word), "\(command): no `\(word)` in: \(errors)", sourceLocation: sourceLocation)
+    }
+  }
+}
