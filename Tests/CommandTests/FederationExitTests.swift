@@ -229,7 +229,7 @@ struct FederationExitTests {
     // In the same run directory it waits for the lock, and goes.
     let third = try federation.startClient(2)
     #expect(
-      federation.server.wait { federation.log.components(separatedBy: "client 2 (127.0.0.1) is there").count == 4 })
+      federation.server.wait { federation.log.components(separatedBy: "client 2 (127.0.0.1) is there").count == 3 })
     let run = ["--run", "client2", "--resume", "--keys", "keys", "--connect", federation.address, "--client", "2"]
     try federation.tool.run(["client"] + federation.words + run).expectFailure(9, "client2")
     #expect(third.isRunning)
