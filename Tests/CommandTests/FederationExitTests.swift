@@ -166,11 +166,11 @@ struct FederationExitTests {
   func patience() throws {
     let federation = try endless()
     try federation.startServer()
-    let running = try federation.startClient(0, "--patience", "1")
+    let running = try federation.startClient(0, patience: 3)
     #expect(federation.waitForLog("client 0 (127.0.0.1) is there"))
     NetworkFederation.signal(federation.server, SIGKILL)
-    running.result().expectFailure(6, "no server at \(federation.address) for 1 second")
-    try federation.startClient(1, "--patience", "0.3").result().expectFailure(6, "no server at")
+    running.result().expectLastWord(6, "no server at \(federation.address) for 3 seconds")
+    try federation.startClient(1, patience: 1).result().expectLastWord(6, "no server at")
   }
 
   @Test(
@@ -181,29 +181,29 @@ struct FederationExitTests {
     // Idle: nobody is there.
     try federation.startServer()
     NetworkFederation.signal(federation.server, signal)
-    federation.server.result().expectFailure(10, "signal", "--resume")
+    federation.server.result().expectLastWord(10, "signal", "--resume")
     try federation.startServer("--resume")
     let idle = try federation.startClient(0)
     #expect(federation.waitForLog("client 0 (127.0.0.1) is there"))
     NetworkFederation.signal(idle, signal)
-    idle.result().expectFailure(10, "signal", "--resume")
+    idle.result().expectLastWord(10, "signal", "--resume")
     // At work.
     for client in 0..<5 { try federation.startClient(client) }
     #expect(federation.server.wait { federation.rounds >= 3 })
     let one = federation.commands[3]!
     NetworkFederation.signal(one, signal)
-    one.result().expectFailure(10, "signal", "--resume")
+    one.result().expectLastWord(10, "signal", "--resume")
     try federation.startClient(3)
     let seen = federation.rounds
     #expect(federation.server.wait { federation.rounds >= seen + 3 })
     NetworkFederation.signal(federation.server, signal)
-    federation.server.result().expectFailure(10, "signal", "--resume")
+    federation.server.result().expectLastWord(10, "signal", "--resume")
     #expect(!federation.tool.exists("server/result.json"))
     // Clients go on with the server that comes back, and with fewer rounds to go.
     let rounds = federation.rounds + 5
     for command in federation.commands.values { #expect(command.isRunning) }
     for command in federation.commands.values { NetworkFederation.signal(command, signal) }
-    for command in federation.commands.values { command.result().expectFailure(10, "signal") }
+    for command in federation.commands.values { command.result().expectLastWord(10, "signal") }
     let end = ["--set", "federated.rounds=\(rounds)"]
     try federation.startServer(flags: ["--resume"] + end)
     for client in 0..<5 { try federation.startClient(client) }
@@ -222,14 +222,14 @@ struct FederationExitTests {
     let words = ["--connect", federation.address, "--client", "2", "--keys", "keys", "--run", "another", "--quiet"]
     let program = try CommandLineTool.executable().path
     let second = try federation.tool.start(program: [program, "client"] + federation.words + words)
-    first.result().expectFailure(9, "another process speaks for client 2")
+    first.result().expectLastWord(9, "another process speaks for client 2")
     #expect(second.isRunning && federation.server.isRunning)
     NetworkFederation.signal(second, SIGTERM)
-    second.result().expectFailure(10)
+    second.result().expectLastWord(10)
     // In the same run directory it waits for the lock, and goes.
     let third = try federation.startClient(2)
     #expect(
-      federation.server.wait { federation.log.components(separatedBy: "client 2 (127.0.0.1) is there").count == 4 })
+      federation.server.wait { federation.log.components(separatedBy: "client 2 (127.0.0.1) is there").count == 3 })
     let run = ["--run", "client2", "--resume", "--keys", "keys", "--connect", federation.address, "--client", "2"]
     try federation.tool.run(["client"] + federation.words + run).expectFailure(9, "client2")
     #expect(third.isRunning)

@@ -65,15 +65,15 @@ final class NetworkFederation {
 
   /// Starts a client, in the run directory `clientK`.
   @discardableResult
-  func startClient(_ client: Int, _ more: String..., in space: [String] = [], timeout: Int = 300) throws
-    -> RunningCommand
-  {
+  func startClient(
+    _ client: Int, _ more: String..., patience: Int = 120, in space: [String] = [], timeout: Int = 300
+  ) throws -> RunningCommand {
     let program = try CommandLineTool.executable().path
     let command = try tool.start(
       program: space + [program, "client"] + words
         + [
           "--connect", address, "--client", "\(client)", "--run", "client\(client)", "--resume", "--json", "--patience",
-          "120",
+          "\(patience)",
         ]
         + identity + more, timeout: timeout)
     commands[client] = command
@@ -181,5 +181,17 @@ struct Dice: RandomNumberGenerator {
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
     return mixed ^ (mixed >> 31)
+  }
+}
+
+extension CommandResult {
+  /// Expects an exit code and, as the last line of standard error, an error that holds some words; lines before it may tell of
+  /// connections.
+  func expectLastWord(_ code: Int32, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(status == code, "\(command): exit \(status): \(errors)", sourceLocation: sourceLocation)
+    let line = errorLines.last ?? ""
+    for word in ["nndist: error: "] + words {
+      #expect(line.contains(word), "\(command): no `\(word)` in: \(errors)", sourceLocation: sourceLocation)
+    }
   }
 }
