@@ -17,7 +17,8 @@ public final class SafetensorsImage: @unchecked Sendable {
 
   /// The same in the memory of an image that nobody else has any more, where it suffices: fresh memory is cleared by the system,
   /// which takes as long as copying.
-  public static func make(_ tensors: [SafetensorsWriter.Part], from spare: inout SafetensorsImage?) -> SafetensorsImage {
+  public static func make(_ tensors: [SafetensorsWriter.Part], from spare: inout SafetensorsImage?) -> SafetensorsImage
+  {
     let (ordered, header) = SafetensorsWriter.arrange(tensors, [:])
     let count = ordered.reduce(header.count) { $0 + $1.bytes.count }
     guard isKnownUniquelyReferenced(&spare), let image = spare, image.memory.count >= count else {

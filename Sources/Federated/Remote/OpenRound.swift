@@ -16,7 +16,7 @@ public struct OpenRound {
 
   init(
     _ engine: FederatedEngine, _ cohort: Cohort, _ index: Int, _ learningRate: Double, _ scale: FixedPointScale,
-    _ stages: RoundStages, _ together: UnsafeMutableBufferPointer<Float>?
+    _ together: UnsafeMutableBufferPointer<Float>?
   ) {
     (self.engine, self.cohort, self.index, self.learningRate) = (engine, cohort, index, learningRate)
     (self.scale, self.together) = (scale, together)

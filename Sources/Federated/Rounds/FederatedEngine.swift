@@ -175,7 +175,7 @@ public final class FederatedEngine {
     if let remote, let asynchronous = setting.asynchronous {
       try fill(index, asynchronous, by: remote)
     } else if let remote {
-      try remote.visit(OpenRound(self, cohort, index, learningRate, scale, stages, together[0]))
+      try remote.visit(OpenRound(self, cohort, index, learningRate, scale, together[0]))
     } else {
       try visitAll()
     }

@@ -366,7 +366,8 @@ public final class FederatedClient {
       return try maskAndOffer()
     }
     let made = PendingUpload(
-      round: trained.round, report: report, image: report.isAcceptable ? SafetensorsImage.make(remote.packed, from: &spareImage) : nil,
+      round: trained.round, report: report,
+      image: report.isAcceptable ? SafetensorsImage.make(remote.packed, from: &spareImage) : nil,
       memory: Array(remote.memory))
     if let store, let welcome { try store.save(made, of: welcome.federation) }
     pending = made

@@ -75,10 +75,20 @@ public struct Checkpoint: Sendable {
       guard let held = state.shape(name) else { throw unsuitable("holds no `\(name)`", name) }
       guard held == shape else { throw unsuitable("holds `\(name)` as \(held), not as \(shape)", name) }
     }
-    if let other = state.names.subtracting(wanted.keys).min() {
+    // What a server knows of clients elsewhere is nobody else's business.
+    let others = state.names.subtracting(wanted.keys).filter { !$0.hasPrefix(Checkpoint.networkPrefix) }
+    if let other = others.min() {
       throw unsuitable("holds `\(other)`, which is not remembered here", other)
     }
   }
+}
+
+extension Checkpoint {
+  /// What names begin with that only the server of clients elsewhere has.
+  static let networkPrefix = "network/"
+
+  /// Whether it is that of a server whose clients are elsewhere, and keep what they remember.
+  var lacksClients: Bool { (try? state().names.contains { $0.hasPrefix(Checkpoint.networkPrefix) }) ?? false }
 }
 
 /// Runs what reads or writes data files; what fails is a checkpoint's failure.

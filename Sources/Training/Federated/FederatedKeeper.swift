@@ -182,6 +182,11 @@ package final class FederatedKeeper {
             .unsuitable,
             "\(found.directory) is no checkpoint of a federation; name another --run, or leave out federated")
         }
+        guard !withClients || engine.states == nil || engine.remote != nil || !found.lacksClients else {
+          throw CheckpointError(
+            .unsuitable,
+            "\(found.directory) is a server's, whose clients keep what they remember; go on with it by nndist server")
+        }
         try found.require(model.layout, wanted)
         try found.load(into: model)
         return clients
@@ -239,9 +244,4 @@ extension FederatedEngine {
       CheckpointPart(name: $0.name, shape: [$0.storage.count], floats: $0.storage.base)
     }
   }
-}
-
-extension Checkpoint {
-  /// Whether it is that of a server whose clients are elsewhere, and keep what they remember.
-  var lacksClients: Bool { (try? state().names.contains { $0.hasPrefix("network/") }) ?? false }
 }

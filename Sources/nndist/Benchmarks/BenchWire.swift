@@ -139,7 +139,9 @@ final class BenchWire {
       seed: 1
       model: [{linear: \(width)}]
       data: mnist
-      federated: {clients: \(clients), rounds: \(rounds + 1), evaluate: 1000000000, digest: never, partition: {name: resample, samples: 1}}
+      federated:
+        {clients: \(clients), rounds: \(rounds + 1), evaluate: 1000000000, digest: never,
+        partition: {name: resample, samples: 1}}
       optimizer: {name: sgd, learning-rate: 0.1}
       """
     let experiment = try FederatedExperiment(try Node.parse(configuration, file: "bench wire"))
@@ -206,7 +208,8 @@ final class BenchWire {
   /// Processor seconds of some processes.
   private func processorSeconds(of processes: [pid_t]) -> Double {
     processes.reduce(0) { sum, process in
-      let text = FileManager.default.contents(atPath: "/proc/\(process)/stat").map { String(decoding: $0, as: UTF8.self) } ?? ""
+      let text =
+        FileManager.default.contents(atPath: "/proc/\(process)/stat").map { String(decoding: $0, as: UTF8.self) } ?? ""
       guard let end = text.lastIndex(of: ")") else { return sum }
       let fields = text[text.index(after: end)...].split(separator: " ")
       let ticks = fields.count > 12 ? (Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0) : 0

@@ -202,4 +202,5 @@ extension RemoteVisits {
   func samples(of client: Int) -> Int? { nil }
   var memory: [ServerMemory] { [] }
   func kept(_ round: Int) {}
+  func fill(_ buffer: OpenBuffer) {}
 }
