@@ -132,14 +132,17 @@ public final class FederatedClient {
         )
       case .broken:
         brokenGreetings += 1
-        guard brokenGreetings < FederatedClient.patienceWithGreetings else {
-          throw FederatedError(
-            .unauthorised,
-            "what listens at \(options.address) breaks off the greeting: its key is not that of server.public, or it is no "
-              + "nndist server")
-        }
+        if brokenGreetings >= FederatedClient.patienceWithGreetings { throw unknownServer() }
+      case .foreign: throw unknownServer()
       }
     }
+  }
+
+  private func unknownServer() -> FederatedError {
+    FederatedError(
+      .unauthorised,
+      "what listens at \(options.address) breaks off the greeting: its key is not that of server.public, or it is no nndist "
+        + "server")
   }
 
   func send(_ kind: Header.Kind, round: UInt64 = 0, offset: Int = 0, total: Int = 0, _ body: Frame? = nil) {

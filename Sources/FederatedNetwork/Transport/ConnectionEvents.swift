@@ -13,6 +13,8 @@ final class ConnectionEvents {
     case refused
     /// The other end broke off the greeting: it may be no server, or one with other keys.
     case broken
+    /// The other end speaks another protocol, or has other demands: with keys where we have none.  ZeroMQ does not try again.
+    case foreign
   }
 
   /// To be polled.
@@ -40,7 +42,8 @@ final class ConnectionEvents {
       case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return .ready
       case ZMQ_EVENT_DISCONNECTED: return .lost
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return .refused
-      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return .broken
+      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: return .broken
+      case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return .foreign
       default: continue
       }
     }
