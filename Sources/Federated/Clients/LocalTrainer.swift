@@ -2,6 +2,7 @@ import Datasets
 import Layers
 import Learning
 import Optimizers
+import Synchronization
 import Tensors
 
 /// What a visit's training came to.
@@ -36,6 +37,8 @@ public final class LocalTrainer {
   public var relabelling: ((Int32) -> Int32)?
   /// What the programs of a strategy read beside samples and parameters.
   public var table: Storage?
+  /// Whether training is to end after the present batch, whoever waits for it: what it came to is of no use then.
+  let isCancelled = Atomic<Bool>(false)
   private let programs: LocalPrograms
   private var training: [Executor?]
   private var evaluating: [Int: Executor] = [:]
@@ -71,7 +74,7 @@ public final class LocalTrainer {
       let epoch = UInt64(visit.round * task.local.epochs + pass)
       shuffle(visit.client, epoch)
       var first = 0
-      while first < samples.count, outcome.steps < limit {
+      while first < samples.count, outcome.steps < limit, !isCancelled.load(ordering: .relaxed) {
         let count = min(size, samples.count - first)
         outcome.loss += differentiate(model, samples[first..<first + count], visit, epoch, of: count)
         outcome.terms += count * task.objective.termsPerSample

@@ -1,5 +1,6 @@
 import Datasets
 import Layers
+import Synchronization
 import Tensors
 
 /// What takes part in a federation whose server is elsewhere: it takes downloads, trains on order, and lets go of uploads.
@@ -14,6 +15,8 @@ public protocol VisitingClient: AnyObject {
   func take(_ download: SafetensorsView, _ kind: DownloadKind, round: Int) throws(DataError)
   /// Trains as ordered.
   func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport
+  /// Ends a visit that is on in another thread as soon as it can be; what it came to is of no use.
+  func cancel()
   /// The upload of the last visit as tensors that travel; valid until the next.
   var packed: [SafetensorsWriter.Part] { get }
   /// What it remembers, should its last visit count.
@@ -29,6 +32,8 @@ public protocol VisitingClient: AnyObject {
 }
 
 extension VisitingClient {
+  /// Visits that take no time end by themselves.
+  public func cancel() {}
   /// Not at all.
   public var masking: (options: SecureAggregationOptions, words: Int)? { nil }
   /// Nothing.
@@ -96,11 +101,15 @@ public final class RemoteClient: VisitingClient {
   /// Trains as ordered.  What is uploaded is ``packed`` then, and what the client would remember ``memory``.
   public func visit(_ order: VisitOrder) throws(FederatedError) -> VisitReport {
     if let norm = order.changeLimit { stages.limit?.norm = norm }
+    worker.visit.trainer.isCancelled.store(false, ordering: .relaxed)
     let record = try worker.train(
       client, round: order.round, epochs: order.epochs, learningRate: order.learningRate, states)
     isWhole = record.isWhole
     return VisitReport(record)
   }
+
+  /// Ends a visit that is on in another thread after its present batch.
+  public func cancel() { worker.visit.trainer.isCancelled.store(true, ordering: .relaxed) }
 
   /// The upload of the last visit as tensors that travel; valid until the next.
   public var packed: [SafetensorsWriter.Part] { worker.packed }

@@ -74,7 +74,12 @@ public final class FederatedClient {
 
   /// Takes part until the federation is over; `make` builds the client's half from the task, a configuration in YAML.
   public func run(_ make: (String) throws -> any VisitingClient) throws -> ClientSummary {
-    defer { if isTraining { thread.join() } }
+    defer {
+      if isTraining {
+        remote?.cancel()
+        thread.join()
+      }
+    }
     while !isOver {
       let ready = Poll.wait(
         [socket, events.socket], descriptors: [thread.done.descriptor] + (options.stop >= 0 ? [options.stop] : []),
@@ -345,17 +350,30 @@ public final class FederatedClient {
 
   private func train(_ order: OrderBody) {
     guard let remote, !isTraining else { return }
-    isTraining = true
+    (isTraining, isCancelled) = (true, false)
     thread.start(remote, order.order)
     training = order.order
   }
 
   private var training: VisitOrder?
+  /// Whether what is trained is of no use any more.
+  private var isCancelled = false
+
+  /// Stops training for a round that is over.
+  private func cancelTraining(of round: Int) {
+    guard isTraining, training?.round == round else { return }
+    isCancelled = true
+    remote?.cancel()
+  }
 
   private func trained() throws {
     guard let remote, let trained = training, let result = thread.take() else { return }
     isTraining = false
     let report = try result.get()
+    if isCancelled {
+      if let order { try begin(order) }
+      return
+    }
     summary.visits += 1
     summary.steps += report.steps
     summary.loss = report.terms > 0 ? report.loss / Double(report.terms) : summary.loss
@@ -408,6 +426,7 @@ public final class FederatedClient {
     if let order, order.order.round == round {
       self.order = nil
       if fetch?.round == header.round { fetch = nil }
+      cancelTraining(of: round)
     }
     guard let pending, pending.round == round else { return }
     if verdict.outcome != .counted {

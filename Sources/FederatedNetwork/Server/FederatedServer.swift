@@ -229,6 +229,7 @@ public final class FederatedServer: RemoteVisits {
     let wasThere = peer.isReady
     if let before = peers.connect(peer, by: route) {
       let reason = "another process speaks for client \(peer.client)"
+      if wasThere { complain(peer, "is spoken for by another process; the one before is sent away") }
       send(before, Header(.refuse, session: session), Body.frame(Refusal(cause: .replaced, reason: reason)))
     }
     peer.lastSeen = Clock.seconds()
