@@ -45,7 +45,6 @@ struct FederatedRun {
     do throws(RunError) {
       if let service, let directory { try service.begin(loop, directory) }
       summary = try loop.run()
-      try service?.end(loop)
     } catch {
       directory?.log.write("ended with exit code \(error.code.rawValue): \(error.message)")
       throw error
@@ -53,6 +52,7 @@ struct FederatedRun {
     guard let directory else { return nil }
     let result = summary.object(verb: verb, run: directory.path)
     try directory.finish(result)
+    service?.end(loop)
     return result.text
   }
 }
