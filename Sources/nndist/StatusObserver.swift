@@ -5,26 +5,27 @@ import Training
 /// Shows the rounds of a federation on its status page.
 final class StatusObserver: TrainingObserver {
   private let board: StatusBoard
-  private var latest: (round: Int, bytesUp: Int, bytesDown: Int)?
+  /// The evaluation of a round, which is told before its end.
+  private var latest: EvaluationRecord?
 
   init(_ board: StatusBoard) { self.board = board }
 
+  func began(_ start: FederationStart) { board.update { $0.round = start.firstRound } }
+
   func evaluated(_ record: EvaluationRecord) {
-    guard record.set == "test", let round = record.round else { return }
-    let latest = latest
-    board.update { status in
-      status.history.append(
-        .init(
-          round: round, loss: record.loss, accuracy: record.accuracy, bytesUp: latest?.bytesUp ?? 0,
-          bytesDown: latest?.bytesDown ?? 0))
-    }
+    if record.set == "test" { latest = record }
   }
 
   func roundEnded(_ report: RoundReport) {
     let (record, progress) = (report.record, report.progress)
+    let test = latest.flatMap { $0.round == record.round ? $0 : nil }
     board.update { status in
       status.state = .evaluating
       status.round = record.round
+      status.history.append(
+        .init(
+          round: record.round, loss: test?.loss, accuracy: test?.accuracy, bytesUp: record.bytesUp,
+          bytesDown: record.bytesDown))
       (status.updates, status.rejected, status.lost) = (progress.updates, progress.rejected, progress.lost)
       (status.skipped, status.bytesUp, status.bytesDown) = (progress.skipped, progress.bytesUp, progress.bytesDown)
       if let epsilon = record.others["epsilon"], let delta = record.others["delta"] {
@@ -32,6 +33,5 @@ final class StatusObserver: TrainingObserver {
       }
       if let digest = report.digest { status.digest = digest }
     }
-    latest = (record.round, record.bytesUp, record.bytesDown)
   }
 }
