@@ -8,7 +8,7 @@ extension FederatedClient {
     sent = nil
     send(
       .offer, round: UInt64(pending.round), total: pending.image?.bytes.count ?? 0,
-      Body.frame(Offer(report: pending.report)))
+      Body.frame(Offer(report: pending.report, held: held)))
   }
 
   func granted(_ header: Header) {

@@ -31,6 +31,8 @@ extension FederatedClient {
   func begin(_ order: OrderBody, isSame: Bool = false) throws {
     let round = UInt64(order.order.round)
     guard let kind = order.download, held != order.order.round else { return train(order) }
+    // A step leads from one round to the next, and from nowhere else: the server is told what is here, and orders anew.
+    if kind == .step, held != order.order.round - 1 { return try beReady() }
     if !isSame || fetch?.round != round || fetch?.kind != kind || fetch?.assembly.total != order.downloadBytes {
       fetch = (round, kind, Assembly.make(total: order.downloadBytes, from: &spare), 0)
     }

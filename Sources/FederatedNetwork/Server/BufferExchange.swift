@@ -196,7 +196,7 @@ final class BufferExchange: Exchange {
     case .offer:
       let offer = Body.read(Offer.self, body)
       if let reason = slots.refusal(offer, bytes: header.total) { return reject(peer, version, reason) }
-      peer.held = version
+      peer.held = offer?.held
       peer.work.report = offer?.report
       slots.offered(peer, bytes: Int(header.total))
     case .piece:

@@ -156,7 +156,7 @@ final class RoundExchange: Exchange {
   private func offered(_ header: Header, _ body: Frame?, _ peer: Peer, _ place: Int) {
     let offer = Body.read(Offer.self, body)
     if let reason = slots.refusal(offer, bytes: header.total) { return reject(peer, place, reason) }
-    peer.held = round.index
+    peer.held = offer?.held
     peer.work.report = offer?.report
     slots.offered(peer, bytes: Int(header.total))
   }

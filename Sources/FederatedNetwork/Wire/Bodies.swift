@@ -44,6 +44,8 @@ struct OrderBody: Codable, Hashable, Sendable {
 /// What a client has to say of its visit, before its upload.
 struct Offer: Codable, Hashable, Sendable {
   var report: VisitReport
+  /// The round whose download it holds; nil for none, as with an upload that a process before this one has made.
+  var held: Int?
 }
 
 /// What became of an upload, or of a connection: a word and a line for people.
