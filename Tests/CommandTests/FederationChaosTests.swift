@@ -150,6 +150,31 @@ struct FederationChaosTests {
     #expect(visits.allSatisfy { $0 <= Self.rounds + 6 }, "\(visits)")
   }
 
+  @Test("a client that offers what a process before it made is sent the whole model, not the step to it")
+  func pending() throws {
+    let changes = [
+      "federated.clients=2", "federated.compression={up: {name: top-k, ratio: 0.1}, down: {name: top-k, ratio: 0.2}}",
+    ]
+    let federation = try NetworkFederation(
+      try FederatedTrial.folder(Self.configuration), ["federation.yaml"] + changes.flatMap { ["--set", $0] }, clients: 2
+    )
+    try federation.startServer()
+    for client in 0..<2 { try federation.startClient(client) }
+    #expect(federation.server.wait { federation.rounds >= 3 })
+    // The round that is open waits for client 1, and client 0 keeps its upload for it.
+    NetworkFederation.signal(federation.commands[1]!, SIGSTOP)
+    let kept = federation.tool.folder.appendingPathComponent("client0/pending.safetensors").path
+    #expect(federation.server.wait { FileManager.default.fileExists(atPath: kept) })
+    NetworkFederation.signal(federation.commands[0]!, SIGKILL)
+    NetworkFederation.signal(federation.server, SIGKILL)
+    try federation.startServer("--resume")
+    try federation.startClient(0)
+    NetworkFederation.signal(federation.commands[1]!, SIGCONT)
+    let result = federation.expectEnd()
+    #expect(result.digest == (try federation.simulate().digest))
+    try federation.expectLedger(result)
+  }
+
   /// Hosts of their own on this machine: a network namespace each, on one bridge.
   private final class Hosts {
     static let isPossible: Bool = {
