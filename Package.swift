@@ -95,6 +95,9 @@ let package = Package(
     tests("CommunicationTests", "Communication", "CommunicationLaws"),
     tests("LayersTests", "Layers", "Configuration", "Tensors", "Datasets"),
     tests("DatasetsTests", "Datasets"),
+    tests(
+      "LearningTests", "Learning", "Layers", "Tensors", "Datasets", "Configuration", "Communication", "Optimizers",
+      "Training"),
     tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
     tests(

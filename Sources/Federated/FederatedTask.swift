@@ -6,12 +6,12 @@ import Tensors
 
 /// What a federation trains, and how a client does: all that both halves of a strategy know before the first round.
 public struct FederatedTask: Sendable {
+  /// How a batch becomes gradients of the network.
+  public let learning: any ModelLearning
   /// The network.
-  public let model: Model
+  public var model: Model { learning.model }
   /// Its loss.
-  public let objective: Objective
-  /// How a batch becomes gradients.
-  public let learning: any LearningRule
+  public var objective: Objective { learning.objective }
   /// With what it is computed.
   public let compute: Compute
   /// How a client's parameters move along gradients; its schedule counts rounds.
@@ -36,12 +36,10 @@ public struct FederatedTask: Sendable {
 
   /// What a federation trains, and how; without a largest cohort that is the usual one.
   public init(
-    model: Model, objective: Objective, learning: any LearningRule, compute: Compute, optimizer: OptimizerConfiguration,
-    seed: UInt64, training: any DataSource, partition: Partition, local: LocalWork, rounds: Int, cohort: Int,
+    learning: any ModelLearning, compute: Compute, optimizer: OptimizerConfiguration, seed: UInt64,
+    training: any DataSource, partition: Partition, local: LocalWork, rounds: Int, cohort: Int,
     largestCohort: Int? = nil, startsFromSeed: Bool = true
   ) {
-    self.model = model
-    self.objective = objective
     self.learning = learning
     self.compute = compute
     self.optimizer = optimizer

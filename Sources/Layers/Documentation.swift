@@ -35,6 +35,9 @@ private func longest(_ document: (Signal) -> [KeyDescription]) -> [KeyDescriptio
 }
 
 extension Layer {
+  /// It is linear, or a part of what ends with something else.
+  public var endsBlock: Bool { false }
+
   /// What it is called in tables: the name of its kind, `batch-norm`, or of its type in that style.
   public var kind: String { Self.hyphenated("\(type(of: self))") }
 

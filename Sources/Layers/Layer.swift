@@ -6,6 +6,9 @@ public protocol Layer: Sendable {
   /// What it makes of one sample.
   var output: Signal { get }
 
+  /// Whether it ends with a nonlinearity, after which local learning rules can cut a model.
+  var endsBlock: Bool { get }
+
   /// What it is called in tables; by default its type's name, in the style of configurations.
   var kind: String { get }
 

@@ -43,17 +43,17 @@ extension Sequential {
 }
 
 /// Builds a list of layers in code, as the named models do; every layer is named by its place unless told otherwise.
-struct Stack {
-  private(set) var layers: [NamedLayer] = []
-  let input: Signal
+package struct Stack {
+  package private(set) var layers: [NamedLayer] = []
+  package let input: Signal
 
-  init(_ input: Signal) { self.input = input }
+  package init(_ input: Signal) { self.input = input }
 
   /// What the last layer makes.
-  var output: Signal { layers.last?.layer.output ?? input }
+  package var output: Signal { layers.last?.layer.output ?? input }
 
   /// Appends a layer made for the present output, its parameters under `name` or the layer's place.
-  mutating func append<Failure: Error>(
+  package mutating func append<Failure: Error>(
     _ name: String? = nil, in scope: inout ParameterScope,
     _ make: (Signal, inout ParameterScope) throws(Failure) -> any Layer
   ) throws(Failure) {
@@ -64,9 +64,9 @@ struct Stack {
   }
 
   /// Appends a layer without parameters.
-  mutating func append(_ layer: any Layer, name: String? = nil) {
+  package mutating func append(_ layer: any Layer, name: String? = nil) {
     layers.append(NamedLayer(name: name ?? "\(layers.count)", layer: layer))
   }
 
-  var sequential: Sequential { Sequential(layers, input: input) }
+  package var sequential: Sequential { Sequential(layers, input: input) }
 }

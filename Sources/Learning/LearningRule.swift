@@ -1,11 +1,10 @@
 import Configuration
 import Layers
-import Tensors
 
-/// How a batch becomes gradients: end-to-end backpropagation, or losses local to each block.
+/// How a batch becomes gradients: end-to-end backpropagation, or losses local to each block.  The `learning:` of a
+/// configuration.
 ///
-/// A rule records the program of a shard once; what it records decides what is computed, kept and freed.  Adding a rule is
-/// a file and a line of `LearningCatalog.all`.
+/// Adding a rule is a file and a line of ``LearningCatalog/all``.
 public protocol LearningRule: Sendable {
   /// The name in configurations.
   static var name: String { get }
@@ -13,16 +12,17 @@ public protocol LearningRule: Sendable {
   static var help: String { get }
   /// Reads its options.
   init(options: inout Options) throws(ConfigurationError)
-  /// Records forward pass, losses and gradients of `model` for one shard.  Metric 0 is the sum of the reported loss over
-  /// the samples; metric 1, for classes, the number of correct ones.
-  func record(_ model: Model, _ objective: Objective, _ recorder: Recorder)
+  /// Makes the rule ready for a model: declares what it owns beside the model's parameters.  Errors name the layer that the
+  /// rule cannot train, and why.
+  func prepare(_ model: Model, _ objective: Objective) throws(ConfigurationError) -> any ModelLearning
 }
 
 /// The rules that a configuration can name, one line each.
 public enum LearningCatalog {
   /// All of them.
   public static let all: [any LearningRule.Type] = [
-    Backpropagation.self
+    Backpropagation.self,
+    DecoupledGreedy.self,
   ]
 
   /// Reads the key `learning:`.

@@ -3,21 +3,34 @@ import Tensors
 
 /// Recordings of a model, planned: what workers, clients and evaluations run.
 public enum Programs {
-  /// Forward pass, losses and gradients of a batch, as a learning rule has them.
+  /// Forward pass, losses and gradients of a batch, as a learning rule has them in a phase of training.
   public static func training(
-    _ model: Model, _ objective: Objective, _ rule: any LearningRule, _ compute: Compute, batch: Int
+    _ learning: any ModelLearning, _ compute: Compute, batch: Int, phase: Int = 0
   ) -> Plan {
-    let recorder = Recorder(batch: batch, mode: .training, layout: model.layout, compute: compute)
-    rule.record(model, objective, recorder)
+    let recorder = Recorder(batch: batch, mode: .training, layout: learning.model.layout, compute: compute)
+    learning.record(recorder, phase: phase)
+    recorder.fillGradients()
     return Plan(recorder)
   }
 
-  /// Where an objective is given, the loss of the model's outputs; else the outputs themselves, as result 0.
-  public static func inference(_ model: Model, _ objective: Objective?, _ compute: Compute, batch: Int) -> Plan {
-    let recorder = Recorder(batch: batch, mode: .evaluation, layout: model.layout, compute: compute)
-    let outputs = model.record(model.recordInput(recorder), recorder)
-    if let objective {
-      _ = objective.record(outputs, recorder)
+  /// The same for consecutive modules of a rule, of which others run elsewhere.
+  public static func training(
+    _ learning: any ModularLearning, modules: Range<Int>, _ compute: Compute, batch: Int
+  ) -> Plan {
+    let recorder = Recorder(batch: batch, mode: .training, layout: learning.model.layout, compute: compute)
+    learning.record(modules: modules, recorder)
+    recorder.fillGradients()
+    return Plan(recorder)
+  }
+
+  /// The loss of what the trained model makes of a batch; or, unless `reportsLoss`, that itself, as result 0.
+  public static func inference(
+    _ learning: any ModelLearning, reportsLoss: Bool, _ compute: Compute, batch: Int
+  ) -> Plan {
+    let recorder = Recorder(batch: batch, mode: .evaluation, layout: learning.model.layout, compute: compute)
+    let outputs = learning.recordOutputs(recorder)
+    if reportsLoss {
+      _ = learning.objective.record(outputs, recorder)
     } else {
       recorder.result(outputs)
     }

@@ -78,6 +78,7 @@ public final class LocalTrainer {
         let count = min(size, samples.count - first)
         outcome.loss += differentiate(model, samples[first..<first + count], visit, epoch, of: count)
         outcome.terms += count * task.objective.termsPerSample
+        model.followParameters()
         update.update(
           LocalStep(
             model: model, gradients: gradients.base, count: model.parameters.count, learningRate: visit.learningRate,
@@ -179,12 +180,10 @@ public struct LocalPrograms: Sendable {
 
   /// The programs of a task, unless a strategy records its own.
   public init(_ task: FederatedTask, training: PlanCache? = nil, evaluation: PlanCache? = nil) {
-    let (model, objective, learning, compute) = (task.model, task.objective, task.learning, task.compute)
-    self.training =
-      training
-      ?? PlanCache { batch in Programs.training(model, objective, learning, compute, batch: batch) }
+    let (learning, compute) = (task.learning, task.compute)
+    self.training = training ?? PlanCache { batch in Programs.training(learning, compute, batch: batch) }
     self.evaluation =
-      evaluation ?? PlanCache { batch in Programs.inference(model, objective, compute, batch: batch) }
+      evaluation ?? PlanCache { batch in Programs.inference(learning, reportsLoss: true, compute, batch: batch) }
   }
 
   /// Memory of the largest batch.

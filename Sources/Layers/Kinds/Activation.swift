@@ -42,6 +42,7 @@ struct ActivationLayer: Layer {
   let alpha: Float
   let approximate: Bool
   var kind: String { activation.rawValue }
+  var endsBlock: Bool { true }
 
   func record(_ x: Value, _ recorder: Recorder) -> Value {
     switch activation {

@@ -11,6 +11,8 @@ public struct RecurrentLayer: Layer {
   let biasHidden: Parameter
   let cell: RecurrentCell
   let lastOnly: Bool
+  /// A nonlinear function of its input.
+  public var endsBlock: Bool { true }
 
   /// Declares PyTorch's `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, uniform in ±1/√hidden.
   public init(

@@ -7,6 +7,8 @@ public struct Residual: Layer {
   public let output: Signal
   let inner: Sequential
   let shortcut: Sequential?
+  /// A nonlinear function of its input.
+  public var endsBlock: Bool { true }
 
   /// Precondition: both paths make the same shape.
   init(_ inner: Sequential, shortcut: Sequential? = nil, input: Signal) {
@@ -51,6 +53,8 @@ public struct Parallel: Layer {
   /// All channels of all branches.
   public let output: Signal
   let branches: [Sequential]
+  /// Whether any branch has a nonlinearity.
+  public var endsBlock: Bool { branches.contains { $0.layers.contains { $0.layer.endsBlock } } }
 
   /// Every branch, then one concatenation.
   public func record(_ x: Value, _ recorder: Recorder) -> Value {

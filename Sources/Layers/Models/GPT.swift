@@ -39,6 +39,7 @@ struct DecoderBlock: Layer {
   private let attention: Attention
   private let up, down: LinearLayer
   private let dropout: Dropout?
+  var endsBlock: Bool { true }
 
   init(_ input: Signal, heads: Int, dropout: Float, in scope: inout ParameterScope) {
     let width = input.shape[-1]

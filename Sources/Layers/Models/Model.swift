@@ -22,6 +22,11 @@ public struct Model: Sendable {
     output = sequential.output
   }
 
+  /// The same network with what was declared after its layers' parameters, by a learning rule.
+  package func extended(_ layout: ParameterLayout) -> Model {
+    Model(name, Sequential(layers, input: input), input: input, layout)
+  }
+
   /// Records all layers, `[batch] + input → [batch] + output`, or some of them one after the other.
   public func record(_ x: Value, _ recorder: Recorder, layers places: Range<Int>? = nil) -> Value {
     layers[places ?? layers.indices].reduce(x) { x, named in

@@ -34,13 +34,14 @@ enum ResNet {
 }
 
 /// relu(b2(c2(relu(b1(c1(x))))) + s(x)), s a 1×1 convolution with normalisation where the shape changes.
-struct BasicBlock: Layer {
-  let output: Signal
+package struct BasicBlock: Layer {
+  package let output: Signal
   private let c1, c2: ConvolutionLayer
   private let b1, b2: BatchNorm
   private let short: (convolution: ConvolutionLayer, norm: BatchNorm)?
+  package var endsBlock: Bool { true }
 
-  init(
+  package init(
     _ input: Signal, channels: Int, stride: Int, synchronised: Bool, in scope: inout ParameterScope
   ) throws(ConfigurationError) {
     func norm(_ name: String, _ scope: inout ParameterScope, after input: Signal) -> BatchNorm {
@@ -67,7 +68,7 @@ struct BasicBlock: Layer {
     output = first.output
   }
 
-  func record(_ x: Value, _ recorder: Recorder) -> Value {
+  package func record(_ x: Value, _ recorder: Recorder) -> Value {
     let inner = recorder.relu(b1.record(c1.record(x, recorder), recorder))
     let sum = b2.record(c2.record(inner, recorder), recorder)
     let around = short.map { $0.norm.record($0.convolution.record(x, recorder), recorder) } ?? x

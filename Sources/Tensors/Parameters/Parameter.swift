@@ -10,18 +10,30 @@ public struct Parameter: Hashable, Sendable {
   public let initialiser: Initialiser
 }
 
-/// A named range of what a model remembers beside parameters; moved once a step towards a statistic of the batch.
+/// A named range of what a model remembers beside parameters.
 public struct ModelState: Hashable, Sendable {
+  /// How a state changes, once a step.
+  public enum Motion: Hashable, Sendable {
+    /// Towards a statistic of the batch; `momentum` is the share of the new one.
+    case statistic(momentum: Float)
+    /// Towards the parameter of a name as it was before the step; `momentum` is the parameter's share.
+    case following(parameter: Range<Int>, momentum: Float)
+    /// Never.
+    case fixed
+  }
+
   /// PyTorch's name: `1.running_mean`.
   public let name: String
   /// Logical shape.
   public let shape: Shape
   /// Scalars of the state block.
   public let range: Range<Int>
-  /// Value at the start.
-  public let initial: Float
-  /// Share of the new statistic in the moved state.
-  public let momentum: Float
+  /// How it starts.
+  public let initialiser: Initialiser
+  /// How it changes.
+  public let motion: Motion
+  /// Scalars of the statistics at the end of a gradient block, where it moves towards one.
+  public let statistic: Range<Int>?
 }
 
 /// How a parameter starts.  The defaults of layers are PyTorch's.
@@ -49,24 +61,35 @@ public struct ParameterLayout: Sendable {
   public var parameterCount: Int { parameters.last?.range.upperBound ?? 0 }
   /// Scalars of the state block.
   public var stateCount: Int { states.last?.range.upperBound ?? 0 }
-  /// Scalars of a gradient block: one a parameter, then one a state for the statistics that move it.
-  public var gradientCount: Int { parameterCount + stateCount }
+  /// Scalars of the statistics that move states.
+  public var statisticCount: Int { states.last { $0.statistic != nil }?.statistic?.upperBound ?? 0 }
+  /// Scalars of a gradient block: one a parameter, then those of the statistics.
+  public var gradientCount: Int { parameterCount + statisticCount }
 
   /// Writes the initial values of all parameters; a function of the seed and the order of declaration.
   public func initialise(_ store: ParameterStore, seed: UInt64) {
     for (index, parameter) in parameters.enumerated() {
-      let scalars = store.parameters.base + parameter.range.lowerBound
-      var random = RandomStream(seed: seed, .initialisation, layer: UInt64(index))
-      for i in 0..<parameter.range.count {
-        switch parameter.initialiser {
-        case .constant(let value): scalars[i] = value
-        case .uniform(let bound): scalars[i] = (2 * random.uniform() - 1) * bound
-        case .normal(let deviation): scalars[i] = random.normal() * deviation
-        }
-      }
+      parameter.initialiser.fill(
+        store.parameters.base + parameter.range.lowerBound, parameter.range.count, seed: seed, layer: UInt64(index))
     }
-    for state in states {
-      (store.states.base + state.range.lowerBound).update(repeating: state.initial, count: state.range.count)
+    for (index, state) in states.enumerated() {
+      state.initialiser.fill(
+        store.states.base + state.range.lowerBound, state.range.count, seed: seed, layer: UInt64(index) | 1 << 32)
+    }
+  }
+}
+
+extension Initialiser {
+  /// Draws `count` scalars with the random numbers of a layer.
+  func fill(_ scalars: UnsafeMutablePointer<Float>, _ count: Int, seed: UInt64, layer: UInt64) {
+    if case .constant(let value) = self { return scalars.update(repeating: value, count: count) }
+    var random = RandomStream(seed: seed, .initialisation, layer: layer)
+    for i in 0..<count {
+      switch self {
+      case .constant(let value): scalars[i] = value
+      case .uniform(let bound): scalars[i] = (2 * random.uniform() - 1) * bound
+      case .normal(let deviation): scalars[i] = random.normal() * deviation
+      }
     }
   }
 }
@@ -80,6 +103,9 @@ public struct ParameterScope: ~Copyable {
   /// An empty scope.
   public init() {}
 
+  /// A scope that goes on after what was declared before.
+  public init(after layout: ParameterLayout) { self.layout = layout }
+
   /// Declares a parameter of the present scope.
   public mutating func parameter(_ name: String, _ shape: Shape, _ initialiser: Initialiser) -> Parameter {
     let start = layout.parameterCount
@@ -89,11 +115,24 @@ public struct ParameterScope: ~Copyable {
     return parameter
   }
 
-  /// Declares a state of the present scope.
+  /// Declares a state of the present scope that moves towards a statistic of the batch.
   public mutating func state(_ name: String, _ shape: Shape, initial: Float, momentum: Float) -> ModelState {
+    state(name, shape, .constant(initial), .statistic(momentum: momentum))
+  }
+
+  /// Declares a state of the present scope.
+  public mutating func state(
+    _ name: String, _ shape: Shape, _ initialiser: Initialiser, _ motion: ModelState.Motion
+  ) -> ModelState {
     let start = layout.stateCount
+    var statistic: Range<Int>?
+    if case .statistic = motion {
+      let first = layout.statisticCount
+      statistic = first..<first + shape.count
+    }
     let state = ModelState(
-      name: qualified(name), shape: shape, range: start..<start + shape.count, initial: initial, momentum: momentum)
+      name: qualified(name), shape: shape, range: start..<start + shape.count, initialiser: initialiser, motion: motion,
+      statistic: statistic)
     layout.states.append(state)
     return state
   }

@@ -17,14 +17,28 @@ public final class ParameterStore: Sendable {
     states = Storage(zeros: layout.stateCount)
   }
 
-  /// Moves every state towards the statistics at the end of a gradient block:
-  /// state ← (1 − momentum) · state + momentum · statistic.
-  public func moveStates(_ gradients: Storage) {
+  /// Moves states: state ← (1 − momentum) · state + momentum · target, where the target is the statistic at the end of a
+  /// gradient block, or a parameter.
+  ///
+  /// Only `places` of the layout's states are moved, where given.
+  public func moveStates(_ gradients: Storage, places: [Int]? = nil) {
     let statistics = gradients.base + layout.parameterCount
-    for state in layout.states {
-      let scalars = states.base
-      let momentum = state.momentum
-      for i in state.range { scalars[i] += momentum * (statistics[i] - scalars[i]) }
+    for state in places.map({ $0.map { layout.states[$0] } }) ?? layout.states {
+      guard let range = state.statistic, case .statistic(let momentum) = state.motion else { continue }
+      move(state, towards: statistics + range.lowerBound, momentum)
     }
+  }
+
+  /// Moves the states that follow parameters; before the parameters move.
+  public func followParameters() {
+    for state in layout.states {
+      guard case .following(let parameter, let momentum) = state.motion else { continue }
+      move(state, towards: parameters.base + parameter.lowerBound, momentum)
+    }
+  }
+
+  private func move(_ state: ModelState, towards target: UnsafePointer<Float>, _ momentum: Float) {
+    let scalars = states.base + state.range.lowerBound
+    for i in 0..<state.range.count { scalars[i] += momentum * (target[i] - scalars[i]) }
   }
 }

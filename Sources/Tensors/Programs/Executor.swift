@@ -45,6 +45,10 @@ public final class Executor {
     public var targets: UnsafeMutableRawPointer
     /// What the program reads beside samples and parameters, where it records such a table.
     public var table: Storage?
+    /// What an earlier stage made of these samples, where the program takes it.
+    public var incoming: UnsafeMutableRawPointer?
+    /// Room for what a later stage gets, where the program makes it.
+    public var outgoing: UnsafeMutableRawPointer?
     /// One key a sample for its random numbers.
     public var sampleKeys: UnsafePointer<UInt64>
     /// Epoch or round.
@@ -143,6 +147,8 @@ public final class Executor {
     bases[Space.inputs.rawValue] = inputs.samples
     bases[Space.targets.rawValue] = inputs.targets
     if let table = inputs.table { bases[Space.table.rawValue] = UnsafeMutableRawPointer(table.base) }
+    if let incoming = inputs.incoming { bases[Space.incoming.rawValue] = incoming }
+    if let outgoing = inputs.outgoing { bases[Space.outgoing.rawValue] = outgoing }
     if let gradients = inputs.gradients {
       precondition(gradients.count >= plan.layout.gradientCount, "a gradient block of another model")
       bases[Space.gradients.rawValue] = UnsafeMutableRawPointer(gradients.base)

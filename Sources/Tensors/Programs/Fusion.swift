@@ -4,13 +4,16 @@ extension Recorder {
   ///
   /// To be called after the forward pass and all `result` calls, and before `differentiate`: an intermediate value that
   /// nothing else reads is gone afterwards.
-  public func fuse() {
+  public func fuse() { fuse(from: 0, keeping: []) }
+
+  /// The same for the instructions from `first` on, of whose results some are read later.
+  func fuse(from first: Int, keeping kept: [Value]) {
     var uses: [Value: Int] = [:]
-    for call in instructions { for input in call.inputs { uses[input, default: 0] += 1 } }
-    for value in results { uses[value, default: 0] += 1 }
+    for call in instructions[first...] { for input in call.inputs { uses[input, default: 0] += 1 } }
+    for value in results + kept { uses[value, default: 0] += 1 }
     var fused: [Instruction?] = instructions
     var makers: [Value: Int] = [:]
-    for (index, call) in instructions.enumerated() {
+    for (index, call) in instructions.enumerated().dropFirst(first) {
       for input in call.inputs {
         guard uses[input] == 1, let maker = makers[input], let first = fused[maker], first.outputs[0] == input,
           let both = Recorder.fusion(of: first, into: call)

@@ -12,6 +12,9 @@ public protocol Operation: Sendable {
   /// anything reads them; nil where a shard goes its own way.  What it makes is kept: no pass makes it again.
   var meeting: Meeting.Combination? { get }
 
+  /// Whether its output is its input's memory, so that nothing is run.
+  var isView: Bool { get }
+
   /// Whether it must stay where it was recorded although it depends on parameters alone.
   var staysInStep: Bool { get }
 
@@ -39,6 +42,8 @@ extension Operation {
   public var inPlace: [(input: Int, output: Int)] { [] }
   /// No shard needs another.
   public var meeting: Meeting.Combination? { nil }
+  /// It computes something.
+  public var isView: Bool { false }
   /// Work on parameters alone is hoisted out of the step.
   public var staysInStep: Bool { false }
   /// All outputs are Float32.

@@ -17,6 +17,12 @@ public struct Plan: Sendable {
   public let gradientReady: [Int]
   /// Where the shards of a batch meet, in order; the same for every batch size of a model.
   public let meetings: [Meeting]
+  /// Parameters and states, by their places in the layout, that a run says something about; others get zeros, or nothing.
+  public let reached: (parameters: [Int], states: [Int])
+  /// Bytes that a run takes from an earlier stage.
+  public let incomingBytes: Int
+  /// Bytes that a run leaves for a later stage, and the step instructions after which they are there.
+  public let outgoing: (bytes: Int, ready: Int)
 
   struct PlannedInstruction: Sendable {
     let instruction: Instruction
@@ -65,7 +71,7 @@ public struct Plan: Sendable {
     let (sorted, lowerings, pool) = (arrangement.sorted, arrangement.lowerings, arrangement.pool)
 
     var planned: [PlannedInstruction] = []
-    for (index, call) in sorted.enumerated() where !(call.operation is Reshape) {
+    for (index, call) in sorted.enumerated() where !call.operation.isView {
       let inputs = call.inputs.map { recorder[$0] }, outputs = call.outputs.map { recorder[$0] }
       planned.append(
         PlannedInstruction(
@@ -76,15 +82,29 @@ public struct Plan: Sendable {
           flops: call.operation.flops(inputs, outputs),
           bytes: (inputs + outputs).reduce(0) { $0 + $1.bytes }))
     }
-    let prepared = sorted[..<arrangement.preparations].filter { !($0.operation is Reshape) }.count
+    let prepared = sorted[..<arrangement.preparations].filter { !$0.operation.isView }.count
     preparation = Array(planned[..<prepared])
     step = Array(planned[prepared...])
     batch = recorder.batch
-    layout = recorder.layout
+    self.layout = recorder.layout
     poolBytes = pool.bytes
     metricCount = recorder.metricCount
     results = recorder.results.map { (pool.operand($0), recorder.shape($0).count) }
 
+    var reachedOffsets: Set<Int> = []
+    for planned in step where !(planned.instruction.operation is Fill) {
+      for output in planned.operands.outputs where output.space == Space.gradients.rawValue {
+        reachedOffsets.insert(output.offset)
+      }
+    }
+    let layout = recorder.layout
+    reached = (
+      layout.parameters.indices.filter { reachedOffsets.contains(layout.parameters[$0].range.lowerBound * 4) },
+      layout.states.indices.filter { index in
+        layout.states[index].statistic.map { reachedOffsets.contains((layout.parameterCount + $0.lowerBound) * 4) }
+          ?? false
+      }
+    )
     var ready = [Int](repeating: 0, count: recorder.layout.parameters.count)
     let starts = Dictionary(
       uniqueKeysWithValues: recorder.layout.parameters.enumerated().map { ($1.range.lowerBound * 4, $0) })
@@ -94,6 +114,9 @@ public struct Plan: Sendable {
       }
     }
     gradientReady = ready
+    incomingBytes = recorder.incomingBytes
+    let sent = step.lastIndex { $0.operands.outputs.contains { $0.space == Space.outgoing.rawValue } }
+    outgoing = (recorder.outgoingBytes, sent.map { $0 + 1 } ?? 0)
     meetings = Plan.meetings(step, recorder)
   }
 
@@ -130,7 +153,7 @@ extension Recorder {
     for call in instructions.reversed() {
       let observable = call.outputs.contains { output in
         let root = root(output).value
-        if case .fixed = self[root].residence, !(call.operation is Reshape) { return true }
+        if case .fixed = self[root].residence, !call.operation.isView { return true }
         return needed.contains(root)
       }
       guard observable else { continue }
@@ -151,7 +174,7 @@ extension Recorder {
       let planned = call.outputs.allSatisfy {
         if case .planned = self[root($0).value].residence { true } else { false }
       }
-      let view = call.operation is Reshape
+      let view = call.operation.isView
       guard !call.inputs.isEmpty, fromParameters, planned || view, !call.operation.staysInStep else { return false }
       constant.formUnion(call.outputs.map { root($0).value })
       return true

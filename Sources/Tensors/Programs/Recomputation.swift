@@ -123,7 +123,7 @@ struct Recomputation {
       let inputs = call.inputs.map { copies[$0] ?? $0 }
       for output in call.outputs {
         // Statistics and sums were reported the first time: now they go where nobody reads them.
-        copies[output] = recorder.copy(of: output, parent: call.operation is Reshape ? inputs[0] : nil)
+        copies[output] = recorder.copy(of: output, parent: call.operation.isView ? inputs[0] : nil)
       }
       return call.with(inputs: inputs, outputs: call.outputs.map { copies[$0]! })
     }

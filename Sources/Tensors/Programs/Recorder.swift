@@ -32,6 +32,10 @@ public final class Recorder {
   private var isDifferentiating = false
   private var randomLayers: UInt64 = 0
   private(set) var metricCount = 0
+  /// Where the sums of the reported loss go, while it is recorded.
+  private var reportedMetric: Int?
+  private(set) var incomingBytes = 0
+  private(set) var outgoingBytes = 0
   private(set) var results: [Value] = []
 
   /// A recorder with nothing in it.
@@ -88,17 +92,53 @@ public final class Recorder {
 
   /// Where this shard's contribution to a state of the model goes.
   public func statistic(_ state: ModelState) -> Value {
-    add(
+    guard let range = state.statistic else { preconditionFailure("\(state.name) moves towards no statistic") }
+    return add(
       state.shape, .float32, state.shape.count * 4,
-      .fixed(.gradients, offset: (layout.parameterCount + state.range.lowerBound) * 4), dependsOnParameters: false)
+      .fixed(.gradients, offset: (layout.parameterCount + range.lowerBound) * 4), dependsOnParameters: false)
   }
 
   /// A place for `count` Float64 sums that a run reports; they are numbered in order of recording.
   public func metrics(_ count: Int) -> Value {
-    let value = add(
-      [count], .opaque, count * 8, .fixed(.metrics, offset: metricCount * 8), dependsOnParameters: false)
-    metricCount += count
+    let first = reportedMetric ?? metricCount
+    let value = add([count], .opaque, count * 8, .fixed(.metrics, offset: first * 8), dependsOnParameters: false)
+    if reportedMetric == nil { metricCount += count } else { reportedMetric = first + count }
     return value
+  }
+
+  /// Keeps the first `count` sums for the loss that a step reports, which `reporting` records in whatever place.
+  public func reserveReport(_ count: Int) {
+    precondition(metricCount == 0, "a report after other sums")
+    metricCount = count
+  }
+
+  /// Records the loss that a step reports.
+  public func reporting<Result>(_ record: () -> Result) -> Result {
+    reportedMetric = 0
+    defer { reportedMetric = nil }
+    return record()
+  }
+
+  /// Numbers that another program made, one after the other in the order of recording: `Executor.Inputs.incoming`.
+  public func incoming(_ shape: Shape) -> Value {
+    defer { incomingBytes += shape.count * 4 }
+    return add(
+      shape, .float32, shape.count * 4, .fixed(.incoming, offset: incomingBytes), dependsOnParameters: false)
+  }
+
+  /// Copies a value to where another program takes it from, one after the other: `Executor.Inputs.outgoing`.
+  public func send(_ value: Value) {
+    let place = add(
+      shape(value), .float32, shape(value).count * 4, .fixed(.outgoing, offset: outgoingBytes),
+      dependsOnParameters: false)
+    append(Copy(), [value], [.existing(place)])
+    outgoingBytes += shape(value).count * 4
+  }
+
+  /// The same scalars through which no gradient flows; nothing is moved.
+  public func detach(_ value: Value) -> Value {
+    guard needsGradient(value) else { return value }
+    return append(Detach(), [value], [.detached(value)])[0]
   }
 
   /// The same scalars in another shape; nothing is moved.
@@ -108,6 +148,10 @@ public final class Recorder {
     if self.shape(value) == shape { return value }
     return append(Reshape(), [value], [.view(of: value, shape: shape)])[0]
   }
+
+  /// Numbers the random layers that follow from a place of their own, so that a part of a model draws the same numbers
+  /// whether or not the parts before it are recorded.
+  public func numberRandomLayers(fromBlock block: Int) { randomLayers = UInt64(block) << 20 }
 
   /// A number that keys the random numbers of one layer.
   func nextRandomLayer() -> UInt64 {
@@ -144,6 +188,8 @@ public final class Recorder {
     case existing(Value)
     /// The memory of an input in another shape.
     case view(of: Value, shape: Shape)
+    /// The memory of an input, which no gradient leaves.
+    case detached(Value)
   }
 
   /// Appends an instruction and returns its outputs.
@@ -160,6 +206,9 @@ public final class Recorder {
         add(
           shape, self[value].type, self[value].type.bytes(shape.count), .view(value, offset: 0),
           dependsOnParameters: depends)
+      case .detached(let value):
+        add(
+          shape(value), self[value].type, self[value].bytes, .view(value, offset: 0), dependsOnParameters: false)
       }
     }
     instructions.append(
@@ -207,20 +256,51 @@ public final class Recorder {
 
   // MARK: Gradients
 
+  /// Instructions that were recorded together, and are differentiated together.
+  public struct Segment: Sendable {
+    let instructions: Range<Int>
+  }
+
+  /// Records and fuses a part of the program.  Of the values made, only those returned may be read outside of it.
+  public func segment(_ record: () -> [Value]) -> (segment: Segment, values: [Value]) {
+    let first = instructions.count
+    let values = record()
+    fuse(from: first, keeping: values)
+    return (Segment(instructions: first..<instructions.count), values)
+  }
+
   /// Appends the gradient of a loss with respect to every parameter it depends on.
   ///
   /// Loss operations scale by `Run.targetWeight`; parameters that no loss reaches get zeros.
   public func differentiate(_ losses: [Value]) {
+    differentiate(Segment(instructions: 0..<instructions.count), losses: losses)
+    fillGradients()
+  }
+
+  /// Appends the gradients of losses within a segment, and what given gradients of its values contribute.
+  ///
+  /// What flows to values that the segment only reads can be asked for with `gradient(of:)`.
+  public func differentiate(
+    _ segment: Segment, losses: [Value] = [], seeds: [(value: Value, gradient: Value)] = []
+  ) {
     precondition(mode == .training, "gradients of a program recorded for evaluation")
+    let outer = scopes
     isDifferentiating = true
-    defer { isDifferentiating = false }
+    defer { (isDifferentiating, scopes) = (false, outer) }
     for loss in losses { gradients[loss] = loss }
-    for instruction in instructions.reversed() where instruction.outputs.contains(where: { gradients[$0] != nil }) {
+    for seed in seeds { contribute(seed.gradient, to: seed.value) }
+    for instruction in instructions[segment.instructions].reversed()
+    where instruction.outputs.contains(where: { gradients[$0] != nil }) {
       scopes = [instruction.scope]
       instruction.operation.differentiate(instruction, self)
     }
-    scopes = []
-    for parameter in layout.parameters where !writtenGradients.contains(parameter.range.lowerBound) {
+  }
+
+  /// Gives zeros to the parameters that nothing has reached; the last of the gradients.
+  public func fillGradients() {
+    isDifferentiating = true
+    defer { isDifferentiating = false }
+    for parameter in layout.parameters where writtenGradients.insert(parameter.range.lowerBound).inserted {
       append(Fill(value: 0), [], [.existing(gradientValue(parameter.range.lowerBound, parameter.shape))])
     }
   }

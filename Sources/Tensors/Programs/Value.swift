@@ -33,6 +33,10 @@ public enum Space: Int, CaseIterable, Sendable {
   case metrics
   /// Numbers that are the same for all samples and that no gradient changes, such as prototypes of classes.
   case table
+  /// What the program of an earlier stage made of the same samples.
+  case incoming
+  /// What the program of a later stage is to get.
+  case outgoing
 }
 
 /// Where a value lies.

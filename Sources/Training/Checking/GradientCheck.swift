@@ -149,9 +149,9 @@ extension GradientCheck {
     // Differences of what is rounded to bfloat16 would show its steps.
     var compute = prepared.compute
     compute.precision = .float32
-    let recorder = Recorder(batch: count, mode: .training, layout: layout, compute: compute)
-    prepared.learning.record(prepared.model, prepared.objective, recorder)
-    let backward = Plan(recorder)
+    // The layers are checked, whatever the rule that trains them.
+    let backward = Programs.training(
+      Backpropagation().prepare(prepared.model, prepared.objective), compute, batch: count)
     let forwardRecorder = Recorder(batch: count, mode: .training, layout: layout, compute: compute)
     let outputs = prepared.model.record(prepared.model.recordInput(forwardRecorder), forwardRecorder)
     _ = prepared.objective.record(outputs, forwardRecorder)

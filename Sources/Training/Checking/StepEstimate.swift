@@ -32,9 +32,7 @@ public struct StepEstimate: Sendable {
   /// Records and plans the step of so many samples.
   public init(_ prepared: TrainableModel, samples: Int) {
     let (model, layout) = (prepared.model, prepared.model.layout)
-    let recorder = Recorder(batch: samples, mode: .training, layout: layout, compute: prepared.compute)
-    prepared.learning.record(model, prepared.objective, recorder)
-    let plan = Plan(recorder)
+    let plan = Programs.training(prepared.learning, prepared.compute, batch: samples)
     let steps = plan.profileSteps
     func isWithin(_ name: String, _ layer: String) -> Bool { name == layer || name.hasPrefix(layer + ".") }
     layers = model.layers.map { named in

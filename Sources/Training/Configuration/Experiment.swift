@@ -112,10 +112,12 @@ public struct PreparedExperiment: Sendable {
   public private(set) var experiment: Experiment
   /// The data.
   public let dataset: Dataset
+  /// How a batch becomes gradients of the network.
+  public let learning: any ModelLearning
   /// The network, built for the data.
-  public let model: Model
+  public var model: Model { learning.model }
   /// Its loss.
-  public let objective: Objective
+  public var objective: Objective { learning.objective }
   /// With what it is computed.
   public let compute: Compute
   /// Every key with its value, the model's own included.
@@ -126,17 +128,23 @@ public struct PreparedExperiment: Sendable {
     do {
       let built = try PreparedModel(
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.training.loss,
-        smoothing: experiment.training.labelSmoothing, experiment.compute, recomputes: experiment.training.recompute)
-      (compute, dataset, model, objective) = (built.compute, built.dataset, built.model, built.objective)
+        smoothing: experiment.training.labelSmoothing, experiment.learning, experiment.compute,
+        recomputes: experiment.training.recompute)
+      (compute, dataset, learning) = (built.compute, built.dataset, built.learning)
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       let strategy = experiment.strategy()
+      self.experiment = experiment
       guard !(strategy is any ReplicaStrategy) || !model.meets else {
         throw ConfigurationError(
           "strategy: \(type(of: strategy).name) trains a model for each shard, but batch normalisation with synchronised: "
             + "true in model: \(model.name) is over the batch of all shards; leave out synchronised, or choose a strategy that "
             + "exchanges gradients, such as allreduce")
       }
-      self.experiment = experiment
+      guard !(strategy is any ReplicaStrategy) || learning.phases == 1 else {
+        throw ConfigurationError(
+          "strategy: \(type(of: strategy).name) trains a model for each shard, but learning: \(type(of: experiment.learning).name) "
+            + "trains in phases; choose a strategy that exchanges gradients, such as allreduce")
+      }
     } catch {
       throw RunError(error)
     }

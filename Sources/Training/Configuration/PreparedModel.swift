@@ -1,13 +1,14 @@
 import Configuration
 import Datasets
 import Layers
+import Learning
 import Tensors
 
 /// A model built for its data, with its loss and what it is computed with: what every kind of training begins with.
 struct PreparedModel {
   let dataset: Dataset
-  let model: Model
-  let objective: Objective
+  /// How a batch becomes gradients of the model.
+  let learning: any ModelLearning
   let compute: Compute
   /// The model's keys, defaults filled in.
   let resolved: Node
@@ -16,7 +17,8 @@ struct PreparedModel {
   /// the loss needs.
   init(
     _ configuration: ModelConfiguration, _ data: DataOptions, dataset given: Dataset?, seed: UInt64,
-    loss wanted: Objective.Loss?, smoothing: Double, _ options: ComputeOptions, recomputes: Bool,
+    loss wanted: Objective.Loss?, smoothing: Double, _ rule: any LearningRule, _ options: ComputeOptions,
+    recomputes: Bool,
     isClassifier: Bool = true
   ) throws {
     compute = Compute(
@@ -32,7 +34,7 @@ struct PreparedModel {
       }
     let outputs = source.classCount ?? source.targetShape.count
     let built = try configuration.build(input: input, classes: outputs)
-    model = built.model
+    let model = built.model
     resolved = built.resolved
     let isClasses = source.classCount != nil
     let loss = wanted ?? (isClasses ? .crossEntropy : .meanSquaredError)
@@ -40,7 +42,7 @@ struct PreparedModel {
       throw ConfigurationError(
         "training.loss is \(loss.rawValue), but \(dataset.name) has \(isClasses ? "classes" : "values") as targets")
     }
-    objective = Objective(loss, smoothing: Float(smoothing), target: source.targetShape)
+    let objective = Objective(loss, smoothing: Float(smoothing), target: source.targetShape)
     if isClassifier {
       let expected = isClasses ? Shape(source.targetShape.dimensions + [outputs]) : source.targetShape
       guard model.output.shape.count == expected.count, model.output.shape[-1] == expected[-1] else {
@@ -57,5 +59,6 @@ struct PreparedModel {
     try MachineMemory.require(
       Double(model.layout.parameterCount) * 4, for: "\(model.name) (\(model.layout.parameterCount) parameters)",
       "make the model smaller")
+    learning = try rule.prepare(model, objective)
   }
 }

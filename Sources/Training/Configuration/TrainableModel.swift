@@ -12,11 +12,11 @@ public struct TrainableModel: Sendable {
   /// The data.
   public let dataset: Dataset
   /// The network, built for the data.
-  public let model: Model
+  public var model: Model { learning.model }
   /// Its loss.
-  public let objective: Objective
+  public var objective: Objective { learning.objective }
   /// How a batch becomes gradients.
-  public let learning: any LearningRule
+  public let learning: any ModelLearning
   /// With what it is computed.
   public let compute: Compute
   /// Seed of everything random.
@@ -33,8 +33,8 @@ extension PreparedExperiment {
   /// What it has in common with other kinds of training.
   public var trainable: TrainableModel {
     TrainableModel(
-      name: experiment.name, dataset: dataset, model: model, objective: objective, learning: experiment.learning,
-      compute: compute, seed: experiment.seed, weights: experiment.model.weights,
+      name: experiment.name, dataset: dataset, learning: learning, compute: compute, seed: experiment.seed,
+      weights: experiment.model.weights,
       evaluationBatch: experiment.training.evaluationBatch, threads: experiment.compute.threads)
   }
 }
@@ -43,8 +43,8 @@ extension PreparedFederation {
   /// What it has in common with other kinds of training.
   public var trainable: TrainableModel {
     TrainableModel(
-      name: experiment.name, dataset: dataset, model: task.model, objective: task.objective, learning: task.learning,
-      compute: task.compute, seed: task.seed, weights: experiment.model.weights,
+      name: experiment.name, dataset: dataset, learning: task.learning, compute: task.compute, seed: task.seed,
+      weights: experiment.model.weights,
       evaluationBatch: experiment.evaluationBatch, threads: experiment.compute.threads)
   }
 }

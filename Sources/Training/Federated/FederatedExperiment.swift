@@ -139,9 +139,13 @@ public struct PreparedFederation: Sendable {
       let federated = experiment.federated
       let built = try PreparedModel(
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.loss,
-        smoothing: experiment.labelSmoothing, experiment.compute, recomputes: false,
+        smoothing: experiment.labelSmoothing, experiment.learning, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
       dataset = built.dataset
+      guard built.learning.phases == 1 else {
+        throw ConfigurationError(
+          "learning: \(type(of: experiment.learning).name) trains in phases, which clients do not; choose another rule")
+      }
       var partition: Partition
       (partition, clientTest) = try federated.evaluation.prepare(
         try federated.partition.partition(dataset.training, seed: experiment.seed), dataset, seed: experiment.seed)
@@ -153,7 +157,7 @@ public struct PreparedFederation: Sendable {
       var widest = setting
       widest.devices.overSelection = max(setting.devices.overSelection, federated.network.overSelection)
       task = FederatedTask(
-        model: built.model, objective: built.objective, learning: experiment.learning, compute: built.compute,
+        learning: built.learning, compute: built.compute,
         optimizer: experiment.optimizer, seed: experiment.seed, training: dataset.training, partition: partition,
         local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients),
         largestCohort: widest.largestCohort(of: partition.clients), startsFromSeed: experiment.model.weights == nil)

@@ -38,7 +38,7 @@ public final class Inference {
     let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2 * chunks.count)
     sums.initialize(repeating: 0)
     defer { sums.deallocate() }
-    try run(source, chunks, objective: prepared.objective) { executor, index in
+    try run(source, chunks, reportsLoss: true) { executor, index in
       sums[2 * index] = executor.metric(0)
       if executor.plan.metricCount > 1 { sums[2 * index + 1] = executor.metric(1) }
     }
@@ -61,7 +61,7 @@ public final class Inference {
       guard let base = buffer.baseAddress else { return nil }
       let target = Target(base: base)
       do throws(RunError) {
-        try run(source, chunks, objective: nil) { executor, index in
+        try run(source, chunks, reportsLoss: false) { executor, index in
           let result = executor.result(0)
           guard let first = result.baseAddress else { return }
           (target.base + chunks[index].lowerBound * width).update(from: first, count: result.count)
@@ -78,11 +78,12 @@ public final class Inference {
 
   /// Runs a program over all chunks; `take` reads what it left, on the thread that ran it.
   private func run(
-    _ source: any DataSource, _ chunks: [Range<Int>], objective: Objective?, _ take: (Executor, Int) -> Void
+    _ source: any DataSource, _ chunks: [Range<Int>], reportsLoss: Bool, _ take: (Executor, Int) -> Void
   ) throws(RunError) {
     var plans: [Int: Plan] = [:]
     for size in Set(chunks.map(\.count)) {
-      plans[size] = Programs.inference(prepared.model, objective, prepared.compute, batch: size)
+      plans[size] = Programs.inference(
+        prepared.learning, reportsLoss: reportsLoss, prepared.compute, batch: size)
     }
     let bytes = plans.values.map(\.poolBytes).max() ?? 0
     let team: WorkerTeam

@@ -37,6 +37,8 @@ struct StepMoment {
   /// Steps before this one.
   let index: Int
   let epoch: Int
+  /// The phase of training, and the steps before this one in it.
+  let phase: (number: Int, step: Int)
   let batches: Int
   /// Samples of the step, of all shards.
   let samples: Int

@@ -84,8 +84,8 @@ final class ReplicaTrainer: ModelTrainer {
     try strategy.beginStep(moment.index)
     let step = Worker.Step(
       store: store, replicas: replicas, firstReplica: plan.shards.lowerBound, version: version, seed: experiment.seed,
-      epoch: UInt64(moment.epoch), batches: moment.batches, samples: moment.samples, stop: moment.stop,
-      busy: moment.busy, due: moment.due)
+      epoch: UInt64(moment.epoch), phase: moment.phase.number, batches: moment.batches, samples: moment.samples,
+      stop: moment.stop, busy: moment.busy, due: moment.due)
     let (strategy, blocks) = (strategy, shards.blocks)
     try shards.compute(
       step, ready: { (_) throws(CommunicationError) in }, poll: { () throws(CommunicationError) in try strategy.poll() }
@@ -117,6 +117,7 @@ final class ReplicaTrainer: ModelTrainer {
         clippers[index].measure(gradients, range: all)
         scale = GradientNorm.scale(norm: clippers[index].norm, clip: limit)
       }
+      replica.store.followParameters()
       replica.optimizer.measure(parameters: parameters, gradients: gradients, range: all, step: moment.index)
       replica.optimizer.update(
         parameters: parameters, gradients: gradients, range: all, step: moment.index,

@@ -1,6 +1,7 @@
 import Communication
 import Datasets
 import Layers
+import Learning
 import Strategies
 import Tensors
 
@@ -55,7 +56,8 @@ final class ShardTeam {
     let layout = prepared.model.layout
     let block = GradientBlock(layout)
     self.block = block
-    overlaps = prepared.experiment.training.overlap
+    // Phases know different gradients first.
+    overlaps = prepared.experiment.training.overlap && prepared.learning.phases == 1
     let threads = prepared.experiment.compute.threads
     self.library = library
     bucketScalars = prepared.experiment.training.bucket ?? Buckets.size(for: block.count)

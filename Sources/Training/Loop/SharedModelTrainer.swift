@@ -26,7 +26,10 @@ final class SharedModelTrainer: ModelTrainer {
     let step: Int
     let scale: Float
     let learningRate: Double
+    /// Scalars that move, in order.
+    let parameters: [Range<Int>]
   }
+  private let everything: [Range<Int>]
   private var pending: Update?
   private lazy var measuring: (Int) -> Void = { [unowned self] member in measure(member) }
   private lazy var updating: (Int) -> Void = { [unowned self] member in update(member) }
@@ -46,6 +49,7 @@ final class SharedModelTrainer: ModelTrainer {
     shards.prepareMeetings(plan)
     optimizer = Optimizer(rule, layout: store.layout, range: strategy.ownedParameters)
     clipper = GradientNorm(store.layout)
+    everything = [0..<store.layout.parameterCount]
     ownedBlocks = try SharedModelTrainer.gather(
       ownedBlocks: clipper.blocks.blocks(in: strategy.ownedParameters).count, plan.aside.communicator)
     updateParts = clipper.blocks.parts(
@@ -65,8 +69,8 @@ final class SharedModelTrainer: ModelTrainer {
 
   func step(_ moment: StepMoment) throws -> StepSums {
     let step = Worker.Step(
-      store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), batches: moment.batches,
-      samples: moment.samples, stop: moment.stop, busy: moment.busy, due: moment.due)
+      store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), phase: moment.phase.number,
+      batches: moment.batches, samples: moment.samples, stop: moment.stop, busy: moment.busy, due: moment.due)
     let (strategy, blocks) = (strategy, shards.blocks)
     try strategy.beginStep(moment.index)
     try shards.compute(
@@ -77,7 +81,8 @@ final class SharedModelTrainer: ModelTrainer {
     try sums.requireFinite(step: moment.index + 1)
     let clip = try clipScale(sum, step: moment.index + 1)
     try shards.faults?.reach(.update)
-    try update(from: sum, step: moment.index, scale: clip, learningRate: moment.learningRate)
+    try update(
+      from: sum, step: moment.phase.step, scale: clip, learningRate: moment.learningRate, phase: moment.phase.number)
     return sums
   }
 
@@ -91,14 +96,19 @@ final class SharedModelTrainer: ModelTrainer {
   }
 
   /// Moves parameters and states by a block of gradients.
-  func update(from block: Storage, step: Int, scale: Float, learningRate: Double = 0) throws(CommunicationError) {
-    pending = Update(block: block, step: step, scale: scale, learningRate: learningRate)
+  func update(
+    from block: Storage, step: Int, scale: Float, learningRate: Double = 0, phase: Int = 0
+  ) throws(CommunicationError) {
+    let moved = shards.library.moved(phase)
+    pending = Update(
+      block: block, step: step, scale: scale, learningRate: learningRate, parameters: moved?.parameters ?? everything)
     if let norms = optimizer.norms {
       share(measuring)
       try exchange(norms.numbers, each: ParameterNorms.numbersPerBlock)
     }
+    store.followParameters()
     share(updating)
-    store.moveStates(block)
+    store.moveStates(block, places: moved?.states)
     try strategy.finishUpdate(store)
     version += 1
   }
@@ -116,9 +126,13 @@ final class SharedModelTrainer: ModelTrainer {
 
   private func update(_ member: Int) {
     guard let pending, member < updateParts.count else { return }
-    optimizer.update(
-      parameters: store.parameters.base, gradients: pending.block.base, range: updateParts[member], step: pending.step,
-      learningRate: pending.learningRate, gradientScale: pending.scale)
+    for range in pending.parameters {
+      let part = range.clamped(to: updateParts[member])
+      if part.isEmpty { continue }
+      optimizer.update(
+        parameters: store.parameters.base, gradients: pending.block.base, range: part, step: pending.step,
+        learningRate: pending.learningRate, gradientScale: pending.scale)
+    }
   }
 
   /// What every gradient is multiplied by so that their norm stays below the limit.  A norm that is not finite ends training

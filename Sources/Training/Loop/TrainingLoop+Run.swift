@@ -1,6 +1,7 @@
 import Communication
 import Configuration
 import Layers
+import Learning
 import Optimizers
 import Strategies
 import Tensors
@@ -65,7 +66,7 @@ extension TrainingLoop {
       step: index, stepsPerEpoch: schedule.stepsPerEpoch, totalSteps: totalSteps)
     let sums = try trainer.step(
       StepMoment(
-        index: index, epoch: epoch, batches: schedule.batches(index).count, samples: samples,
+        index: index, epoch: epoch, phase: phase(index), batches: schedule.batches(index).count, samples: samples,
         learningRate: learningRate, stop: StopSignal.number != nil, busy: keeper.isBusy,
         due: communicator.rank == 0 && keeper.isOverdue(experiment.checkpoint.every)))
     faults?.endStep()
@@ -83,6 +84,13 @@ extension TrainingLoop {
       step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: sums.loss,
       accuracy: isClassification ? sums.correct / terms : nil, learningRate: learningRate,
       seconds: progress.seconds, bytesSent: sent.bytes, messagesSent: sent.messages, wireBytes: communicator.wireBytes)
+  }
+
+  /// The phase of a step, and the steps before it in the phase: phases are of equal length.
+  private func phase(_ step: Int) -> (number: Int, step: Int) {
+    let phases = prepared.learning.phases
+    let number = step * phases / totalSteps
+    return (number, step - (number * totalSteps + phases - 1) / phases)
   }
 
   private var isClassification: Bool { prepared.objective.loss == .crossEntropy }

@@ -24,6 +24,8 @@ final class Worker {
   private let pool: Pool
   private let supply: (any BatchSupply)?
   private var executors: [Int: Executor] = [:]
+  /// The phase that `executors` belong to.
+  private var phase = 0
   private var evaluators: [Int: Executor] = [:]
   private var spare: [Storage] = []
   /// The unfinished sums of a subtree, widest first.
@@ -40,6 +42,7 @@ final class Worker {
     let version: Int
     let seed: UInt64
     let epoch: UInt64
+    let phase: Int
     let batches: Int
     /// Samples of the whole step, of all shards.
     let samples: Int
@@ -163,7 +166,7 @@ final class Worker {
       defer { supply?.recycle(batch) }
       guard batch.count > 0 else { continue }
       let target = isFilled ? take() : leaf
-      let executor = executor(.training, batch.count)
+      let executor = executor(.training, batch.count, phase: step.phase)
       let inputs = inputs(batch, shard, step, gradients: target)
       if polls, index == step.batches - 1, !isFilled {
         isPolled = true
@@ -237,9 +240,10 @@ final class Worker {
   /// Gives a batch back.
   func recycle(_ batch: Batch) { supply?.recycle(batch) }
 
-  private func executor(_ mode: Mode, _ batch: Int) -> Executor {
+  private func executor(_ mode: Mode, _ batch: Int, phase: Int = 0) -> Executor {
+    if mode == .training, phase != self.phase { (executors, self.phase) = ([:], phase) }
     if let known = mode == .training ? executors[batch] : evaluators[batch] { return known }
-    let made = Executor(library.plan(mode, batch), pool: pool)
+    let made = Executor(library.plan(mode, batch, phase: phase), pool: pool)
     if mode == .training { executors[batch] = made } else { evaluators[batch] = made }
     return made
   }

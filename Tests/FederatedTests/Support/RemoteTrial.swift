@@ -72,8 +72,8 @@ struct RemoteTrial: Sendable {
     let prepared = try PreparedFederation(try FederatedExperiment(try Node.parse(text, file: "trial.yaml")))
     let task = prepared.task
     let own = FederatedTask(
-      model: task.model, objective: task.objective, learning: task.learning, compute: task.compute,
-      optimizer: task.optimizer, seed: task.seed, training: task.training, partition: task.partition,
+      learning: task.learning, compute: task.compute, optimizer: task.optimizer, seed: task.seed,
+      training: task.training, partition: task.partition,
       local: task.local, rounds: task.rounds, cohort: task.cohort, largestCohort: task.largestCohort,
       startsFromSeed: !startsElsewhere)
     return (own, prepared.experiment.federated.strategy, prepared.setting)

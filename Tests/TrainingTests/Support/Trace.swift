@@ -150,7 +150,8 @@ struct Trace {
   /// Outputs for four samples in evaluation mode with the initial weights.
   func logits(_ model: String, _ compute: Compute = Compute()) throws -> [Float] {
     let (model, store) = try makeModel(model)
-    let plan = Programs.inference(model, nil, compute, batch: 4)
+    let plan = Programs.inference(
+      Backpropagation().prepare(model, Objective(.crossEntropy, target: [])), reportsLoss: false, compute, batch: 4)
     let executor = Executor(plan, pool: Pool(bytes: plan.poolBytes))
     let samples = Storage(zeros: 4 * input.shape.count)
     fill(samples, "x/evaluation", count: 4)

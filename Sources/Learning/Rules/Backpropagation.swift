@@ -12,8 +12,23 @@ public struct Backpropagation: LearningRule {
   /// No options.
   public init(options: inout Options) throws(ConfigurationError) {}
 
+  /// For use without a configuration.
+  public init() {}
+
+  /// Trains every model.
+  public func prepare(_ model: Model, _ objective: Objective) -> any ModelLearning {
+    BackpropagatedModel(model: model, objective: objective)
+  }
+}
+
+/// A model that is trained by backpropagation.
+struct BackpropagatedModel: ModelLearning {
+  let model: Model
+  let objective: Objective
+  var followsOneLoss: Bool { true }
+
   /// Forward, loss, backward.
-  public func record(_ model: Model, _ objective: Objective, _ recorder: Recorder) {
+  func record(_ recorder: Recorder, phase: Int) {
     let outputs = model.record(model.recordInput(recorder), recorder)
     let loss = objective.record(outputs, recorder)
     recorder.fuse()

@@ -1,0 +1,52 @@
+import Configuration
+import Layers
+
+/// How a model is cut for local learning: into blocks that end with a nonlinearity, and a head of what follows the last one.
+public struct Blocks: Sendable {
+  /// The layers of each block, without the head.
+  public let bodies: [Range<Int>]
+  /// The layers after the last nonlinearity, which make the outputs; may be empty.
+  public let head: Range<Int>
+
+  /// Cuts a model at its nonlinearities, and joins what lies between into `count` blocks of as many pieces, where given.
+  /// Errors: more blocks than there are pieces, or a model without a nonlinearity.
+  public init(_ model: Model, count: Int? = nil) throws(ConfigurationError) {
+    var pieces: [Range<Int>] = []
+    var first = 0
+    for (index, named) in model.layers.enumerated() where named.layer.endsBlock {
+      pieces.append(first..<index + 1)
+      first = index + 1
+    }
+    guard !pieces.isEmpty else {
+      throw ConfigurationError(
+        "learning: \(model.name) has no nonlinearity among its layers and cannot be cut into blocks; add one, or choose "
+          + "backpropagation")
+    }
+    head = first..<model.layers.count
+    let wanted = count ?? pieces.count
+    guard wanted <= pieces.count else {
+      throw ConfigurationError(
+        "learning.blocks is \(wanted), but \(model.name) has \(pieces.count) blocks (layers up to a nonlinearity)")
+    }
+    bodies = (0..<wanted).map { index in
+      let (from, to) = (index * pieces.count / wanted, (index + 1) * pieces.count / wanted)
+      return pieces[from].lowerBound..<pieces[to - 1].upperBound
+    }
+  }
+
+  /// The blocks, the last one with the head.
+  public var modules: [Range<Int>] {
+    bodies.dropLast() + [bodies[bodies.count - 1].lowerBound..<head.upperBound]
+  }
+
+  /// What a block makes of a sample.
+  public func output(of block: Int, _ model: Model) -> Signal {
+    model.layers[bodies[block].upperBound - 1].layer.output
+  }
+
+  /// Reads the key `blocks`.
+  static func readCount(_ options: inout Options) throws(ConfigurationError) -> Int? {
+    try options.optionalInteger(
+      "blocks", in: 1...1 << 16, "blocks that the model is cut into; without it one for each nonlinearity")
+  }
+}

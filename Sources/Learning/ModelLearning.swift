@@ -1,0 +1,37 @@
+import Layers
+import Tensors
+
+/// A learning rule made for a model: what it records decides what is computed, kept and freed.
+public protocol ModelLearning: Sendable {
+  /// The network; its layout holds the rule's own parameters and states too, declared after those of the layers.
+  var model: Model { get }
+  /// The loss that is reported.
+  var objective: Objective { get }
+
+  /// Whether the gradients are those of the reported loss through the whole model.
+  var followsOneLoss: Bool { get }
+
+  /// Phases of equal length that training consists of; in each, only the parameters move that its program reaches.
+  var phases: Int { get }
+
+  /// Records forward pass, losses and gradients of one shard in a phase.  Metric 0 is the sum of the reported loss over the
+  /// samples; metric 1, for classes, the number of correct ones.
+  func record(_ recorder: Recorder, phase: Int)
+
+  /// Records what the trained model makes of a batch, as the objective takes it: the model's outputs, unless the rule has
+  /// another way to predict.
+  func recordOutputs(_ recorder: Recorder) -> Value
+}
+
+extension ModelLearning {
+  /// Losses of its own.
+  public var followsOneLoss: Bool { false }
+
+  /// One phase.
+  public var phases: Int { 1 }
+
+  /// The outputs of the model's last layer.
+  public func recordOutputs(_ recorder: Recorder) -> Value {
+    model.record(model.recordInput(recorder), recorder)
+  }
+}

@@ -1,0 +1,32 @@
+import Learning
+import Testing
+import Training
+
+/// What holds for every learning rule.
+@Suite("Laws of learning rules")
+struct RuleLaws {
+  /// A line for each rule, with options where a rule needs some.
+  static let rules = ["backpropagation", "dgl", "{name: dgl, blocks: 1}"]
+
+  @Test("digests are equal for all rank counts", arguments: rules)
+  func ranks(_ rule: String) throws {
+    let alone = try LearningRun.train(rule)
+    #expect(alone.loss?.isFinite == true)
+    for ranks in [2, 3, 5] {
+      #expect(try LearningRun.train(rule, ranks: ranks).parametersDigest == alone.parametersDigest)
+    }
+  }
+
+  @Test("no rule is another under a different name")
+  func distinct() throws {
+    let rules = RuleLaws.rules.filter { $0 != "{name: dgl, blocks: 1}" }
+    let digests = try rules.map { try LearningRun.train($0).parametersDigest }
+    #expect(Set(digests).count == digests.count)
+  }
+
+  @Test("one block is backpropagation")
+  func oneBlock() throws {
+    let one = try LearningRun.train("{name: dgl, blocks: 1}").parametersDigest
+    #expect(try LearningRun.train("backpropagation").parametersDigest == one)
+  }
+}
