@@ -58,7 +58,8 @@ public final class RegisterReceiver {
       UnsafeBufferPointer(memory.answerMessage(slot)), to: channel.peer, tag: channel.tag + 1)
   }
 
-  /// Moves everything forward without waiting; whether `receive` would return at once.
+  /// Moves everything forward without waiting; whether `receive` would return at once. A look has no deadline: who has
+  /// nothing else to do waits with `receive`.
   @discardableResult public func poll() throws(CommunicationError) -> Bool {
     if hasEnded || taken - released == count {
       // Nothing is to come: a look at the newest answer moves what is under way.

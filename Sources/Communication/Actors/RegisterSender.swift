@@ -9,8 +9,9 @@
 /// register more from the end on. A register takes what a transport takes for four requests; nothing else is allocated.
 ///
 /// Uses the tags `tag` and `tag + 1` towards the peer. Requests stay pending from step to step: where somebody counts them,
-/// give channels a communicator of their own, from `split`. A peer that stopped is the communicator's error. After an error
-/// the channel is of no further use, and its memory is left to what is under way.
+/// give channels a communicator of their own, from `split`. Ranks as processes of one host then wait by yielding their core
+/// and not by sleeping. A peer that stopped is the communicator's error. After an error the channel is of no further use,
+/// and its memory is left to what is under way.
 public final class RegisterSender {
   /// Registers of the channel.
   public var count: Int { channel.count }
@@ -66,7 +67,8 @@ public final class RegisterSender {
     )
   }
 
-  /// Moves everything forward without waiting; whether `acquire` would return at once.
+  /// Moves everything forward without waiting; whether `acquire` would return at once. A look has no deadline: who has
+  /// nothing else to do waits with `acquire`.
   @discardableResult public func poll() throws(CommunicationError) -> Bool {
     while returned < sent, let oldest = requests[returned % count],
       try channel.communicator.test(oldest.answer), try channel.communicator.test(oldest.register)
