@@ -4,7 +4,8 @@ import Testing
 @Suite("Help")
 struct HelpTests {
   static let topics = [
-    "config", "models", "layers", "data-sets", "federated", "partitions", "optimizers", "strategies", "learning", "faults",
+    "config", "models", "layers", "data-sets", "federated", "partitions", "optimizers", "strategies", "learning",
+    "faults",
     "exit-codes", "environment",
   ]
 

@@ -4,7 +4,6 @@ import Learning
 import Testing
 import Training
 
-
 /// Modules on different ranks compute what they compute in one program.
 @Suite("Laws of stages")
 struct PipelineLaws {
@@ -39,7 +38,8 @@ struct PipelineLaws {
   func three() throws {
     let changes = ["model={name: mlp, widths: [20, 19, 18]}"]
     let alone = try LearningRun.train("dgl", changes)
-    #expect(try LearningRun.train("{name: dgl, stages: 3}", ranks: 3, changes).parametersDigest == alone.parametersDigest)
+    #expect(
+      try LearningRun.train("{name: dgl, stages: 3}", ranks: 3, changes).parametersDigest == alone.parametersDigest)
   }
 
   @Test("what does not go with stages is refused before anything is computed")
