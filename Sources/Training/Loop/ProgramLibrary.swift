@@ -10,6 +10,8 @@ public struct ProgramLibrary: Sendable {
   public let model: Model
   /// Its loss.
   public let objective: Objective
+  /// Terms that a training sample adds to the mean loss.
+  public let termsPerSample: Int
   private let training: [Int: Plan]
   private let evaluation: [Int: Plan]
   /// Where the shards of a batch meet in training; the same in the plans of all batch sizes.
@@ -17,11 +19,12 @@ public struct ProgramLibrary: Sendable {
 
   /// Records and plans programs for the given batch sizes.
   public init(
-    _ model: Model, _ objective: Objective, _ rule: any LearningRule, _ compute: Compute, training: [Int],
-    evaluation: [Int]
+    _ model: Model, _ objective: Objective, termsPerSample: Int, _ rule: any LearningRule, _ compute: Compute,
+    training: [Int], evaluation: [Int]
   ) {
     self.model = model
     self.objective = objective
+    self.termsPerSample = termsPerSample
     self.training = Dictionary(
       uniqueKeysWithValues: Set(training).map { batch in
         (batch, Programs.training(model, objective, rule, compute, batch: batch))
@@ -42,7 +45,8 @@ public struct ProgramLibrary: Sendable {
     let (dataset, experiment) = (prepared.dataset, prepared.experiment)
     let sets = [dataset.validation, dataset.test].compactMap { $0 }
     self.init(
-      prepared.model, prepared.objective, experiment.learning, prepared.compute, training: schedule.shardSizes,
+      prepared.model, prepared.objective, termsPerSample: dataset.training.termsPerSample, experiment.learning,
+      prepared.compute, training: schedule.shardSizes,
       evaluation: sets.flatMap { Evaluator.sizes(of: $0, size: experiment.training.evaluationBatch) })
   }
 
