@@ -29,7 +29,8 @@ struct NeighbourSumTests {
   @Test(arguments: Goldens.of("graph-attention").filter { $0.flag("concatenate") })
   func attentionMatchesPyTorch(_ golden: Golden) {
     let (loops, heads) = (graph(golden).withLoops(), golden.integer("heads"))
-    expectGolden(golden, ["x", "weight", "source", "target", "bias"]) { recorder, p, _ in
+    // Gradients of what all edges of a node share nearly cancel: PyTorch's own in Float32 are off by up to 1.5e-5.
+    expectGolden(golden, ["x", "weight", "source", "target", "bias"], loose: ["target": 5e-5]) { recorder, p, _ in
       let x = recorder.linear(p[0], p[1])
       let attention = recorder.edgeSoftmax(
         source: recorder.headProducts(x, p[2], heads: heads), target: recorder.headProducts(x, p[3], heads: heads),

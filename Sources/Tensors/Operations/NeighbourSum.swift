@@ -18,17 +18,16 @@ struct NeighbourSum: Operation {
   }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
-    let rows = isReversed ? graph.outgoing : graph.incoming
-    let (nodes, edges) = (graph.nodes, graph.edgeCount)
-    return Lowering { at in
+    Lowering { at in
       let (x, y) = (at.inputs[0], at.outputs[0])
       let given = weights == nil ? at.inputs[1] : x
       return { run in
-        let size = nodes &* heads &* width
+        let rows = isReversed ? graph.outgoing : graph.incoming
+        let size = graph.nodes &* heads &* width
         for sample in 0..<samples {
           Neighbours.sum(
-            rows, nodes: nodes, run[x] + sample &* size,
-            weights: weights?.base ?? run[given] + sample &* edges &* heads, into: run[y] + sample &* size,
+            rows, nodes: graph.nodes, run[x] + sample &* size,
+            weights: weights?.base ?? run[given] + sample &* graph.edgeCount &* heads, into: run[y] + sample &* size,
             heads: heads, width: width)
         }
       }
