@@ -74,7 +74,8 @@ struct GraphRunTests {
     let accuracies = records.filter { $0["set"] == nil }.compactMap { $0["accuracy"] as? Double }
     #expect(accuracies.count == 60)
     let falling = records.filter { $0["set"] == nil }.compactMap { $0["loss"] as? Double }
-    #expect(try #require(falling.last) < #require(falling.first))
+    let (first, last) = (try #require(falling.first), try #require(falling.last))
+    #expect(last < first)
     for accuracy in accuracies {
       let right = accuracy * 12
       #expect(right <= 12 && abs(right.rounded() - right) < 1e-4)
