@@ -8,6 +8,8 @@ public struct DataOptions: Sendable {
   public let name: String
   /// Share of the training part that is cut off for validation.
   public let validation: Double
+  /// Whether there is a validation set: cut off, or the data's own.
+  public let hasValidation: Bool
   private let entry: CatalogEntry
   private let isFormat: Bool
   private let path: String?
@@ -33,7 +35,9 @@ public struct DataOptions: Sendable {
       self.entry = entry
       isFormat = false
       path = try options.optionalText(
-        "path", "the folder to read; without it NNDIST_DATA/\(name), ~/.cache/nndist/\(name) and what Debian installed")
+        "path",
+        "the folder to read; without it NNDIST_DATA/\(entry.folder), ~/.cache/nndist/\(entry.folder) and what Debian installed"
+      )
     } else {
       let names = Catalog.formats.map(\.name)
       try options.require(
@@ -56,6 +60,10 @@ public struct DataOptions: Sendable {
     validation = try options.number(
       "validation", default: 0, in: Bounds(lower: 0, upper: 1, includesUpper: false),
       "share of the training samples, drawn by key, that decides early stopping and the best checkpoint")
+    hasValidation = validation > 0 || entry.hasValidation
+    try options.require(
+      validation == 0 || !entry.hasValidation, key: "validation",
+      "data.validation is \(validation), but \(entry.name) brings a validation set of its own; leave the key out")
     subset = try options.optionalInteger(
       "subset", in: 1...Int(Int32.max), unit: "samples", "train on so many samples, drawn by key, in place of all")
     image = entry.isImages || (isFormat && options.isDocumenting) ? try ImageOptions(&options) : ImageOptions()
@@ -66,7 +74,7 @@ public struct DataOptions: Sendable {
   public func load(seed: UInt64, places: SearchPlaces = .standard) throws(DataError) -> Dataset {
     let folder = try folder(places)
     var parts = try loader(folder ?? "", seed)
-    var held: (any DataSource)?
+    var held = parts.validation
     if validation > 0 {
       let (part, rest) = parts.cut(parts.training, validation, seed)
       guard part.count > 0, rest.count > 0 else {
@@ -103,7 +111,7 @@ public struct DataOptions: Sendable {
     guard location.found != nil else {
       throw DataError(
         .missing,
-        "data set \(name) is not in \(location.searched.joined(separator: ", ")); run `nndist data fetch \(name)`")
+        "data set \(name) is not in \(location.searched.joined(separator: ", ")); run `\(entry.remedy)`")
     }
     return location.folder
   }

@@ -10,7 +10,7 @@ public enum InputType: Sendable, Hashable {
 
 /// What one scalar of a target is.
 public enum TargetType: Sendable, Hashable {
-  /// Int32 in 0..<count.
+  /// Int32 in 0..<count, or −1 for what has no class: it is neither trained on nor counted.
   case classes(Int)
   /// Float32 numbers to regress on.
   case values
@@ -22,7 +22,8 @@ public enum TargetType: Sendable, Hashable {
 public protocol DataSource: Sendable {
   /// Samples, numbered from 0.
   var count: Int { get }
-  /// Shape of one input: images `[height, width, channels]`, text `[context]`, tables `[features]`.
+  /// Shape of one input: images `[height, width, channels]`, text `[context]`, tables `[features]`, graphs
+  /// `[nodes, features]`.
   var inputShape: Shape { get }
   /// What the scalars of an input are; both kinds take four bytes.
   var inputType: InputType { get }
@@ -35,6 +36,12 @@ public protocol DataSource: Sendable {
   /// what is random about a sample (crops, flips, text offsets) and nothing else.
   func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer)
+
+  /// Terms that a sample adds to the mean loss and to accuracy: one a class or value, none for what has no class.
+  var termsPerSample: Int { get }
+
+  /// The edges between the rows of a sample's input `[nodes, features]`; nil where these are no nodes.
+  var graph: Graph? { get }
 
   /// The number of a sample in the whole set that was read from files.  It is the key of everything random about the
   /// sample, so that cutting or reordering a set changes nothing about the samples that stay.
@@ -63,6 +70,12 @@ extension DataSource {
     if case .classes(let count) = targetType { return count }
     return nil
   }
+
+  /// Every target counts.
+  public var termsPerSample: Int { max(1, targetShape.count) }
+
+  /// No graph.
+  public var graph: Graph? { nil }
 
   /// This source, as most change nothing.
   public var unaugmented: any DataSource { self }

@@ -4,6 +4,7 @@ import Tensors
 /// Inputs that a reader is tried with until it asks for all its keys: which one fits is the layer's own affair.
 private let samples = [
   Signal([64, 64, 16]), Signal([16, 64]), Signal([64]), Signal(tokens: [16], vocabulary: 64),
+  Signal([4, 64], graph: Graph(nodes: 4, edges: [])),
 ]
 
 extension LayerKind {

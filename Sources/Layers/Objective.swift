@@ -24,9 +24,6 @@ public struct Objective: Sendable {
     self.target = target
   }
 
-  /// Terms that a sample adds to the mean: one a class, or one a value.
-  public var termsPerSample: Int { max(1, target.count) }
-
   /// Records the targets of the batch and the loss of `outputs`.  Metric 0 is the sum of all terms; for classes metric 1
   /// counts correct ones.
   public func record(_ outputs: Value, _ recorder: Recorder) -> Value {

@@ -46,6 +46,8 @@ struct LayerListTests {
     Case("[{group-norm: 3}]", Sample.cifar, [32, 32, 3], ["0.weight [3]", "0.bias [3]"]),
     Case("[{group-norm: {groups: 5, affine: false, epsilon: 1e-4}}]", Sample.table, [20]),
     Case("[{group-norm: 5}]", Sample.series, [6, 5], ["0.weight [5]", "0.bias [5]"]),
+    Case("[l2-norm]", Sample.table, [20]),
+    Case("[{l2-norm: {epsilon: 1e-3}}]", Sample.series, [6, 5]),
     Case("[dropout]", Sample.table, [20]),
     Case("[{dropout: 0.1}]", Sample.cifar, [32, 32, 3]),
     Case("[flatten]", Sample.cifar, [3072]),
@@ -69,6 +71,27 @@ struct LayerListTests {
     Case(
       "[{recurrent: {hidden: 2, cell: tanh, last: true}}]", Sample.series, [2],
       ["0.weight_ih_l0 [2, 5]", "0.weight_hh_l0 [2, 2]", "0.bias_ih_l0 [2]", "0.bias_hh_l0 [2]"]),
+    Case("[{graph-convolution: 4}]", Sample.graph, [6, 4], ["0.lin.weight [4, 5]", "0.bias [4]"]),
+    Case(
+      "[{graph-convolution: {outputs: 4, normalise: false, bias: false}}]", Sample.graph, [6, 4],
+      ["0.lin.weight [4, 5]"]),
+    Case(
+      "[{sage: 4}]", Sample.graph, [6, 4], ["0.lin_l.weight [4, 5]", "0.lin_l.bias [4]", "0.lin_r.weight [4, 5]"]),
+    Case(
+      "[{sage: {outputs: 4, bias: false}}]", Sample.graph, [6, 4], ["0.lin_l.weight [4, 5]", "0.lin_r.weight [4, 5]"]),
+    Case(
+      "[{graph-attention: {outputs: 4, heads: 3}}]", Sample.graph, [6, 12],
+      ["0.lin.weight [12, 5]", "0.att_src [1, 3, 4]", "0.att_dst [1, 3, 4]", "0.bias [12]"]),
+    Case(
+      "[{graph-attention: {outputs: 4, heads: 3, concatenate: false, dropout: 0.1, bias: false}}]", Sample.graph,
+      [6, 4], ["0.lin.weight [12, 5]", "0.att_src [1, 3, 4]", "0.att_dst [1, 3, 4]"]),
+    Case(
+      "[{sage: 4}, silu, {residual: [{graph-convolution: {outputs: 4, bias: false}}]}, {parallel: [[], [{linear: 2}]]}, "
+        + "{sage: {outputs: 3, bias: false}}]", Sample.graph, [6, 3],
+      [
+        "0.lin_l.weight [4, 5]", "0.lin_l.bias [4]", "0.lin_r.weight [4, 5]", "2.0.lin.weight [4, 4]",
+        "3.1.0.weight [2, 4]", "3.1.0.bias [2]", "4.lin_l.weight [3, 6]", "4.lin_r.weight [3, 6]",
+      ]),
     Case("[relu, {elu: {alpha: 0.5}}, elu, silu, tanh, sigmoid, gelu, {gelu: {form: erf}}]", Sample.table, [20]),
     Case(
       "[{residual: [{linear: 20}, relu]}]", Sample.table, [20], ["0.0.weight [20, 20]", "0.0.bias [20]"]),
@@ -128,7 +151,7 @@ struct LayerListTests {
   @Test("make use of every kind of layer in these tests")
   func all() {
     let words = Set(
-      Self.cases.flatMap { $0.yaml.split { !($0.isLetter || $0 == "-") }.map(String.init) })
+      Self.cases.flatMap { $0.yaml.split { !($0.isLetter || $0.isNumber || $0 == "-") }.map(String.init) })
     for kind in LayerCatalog.all { #expect(words.contains(kind.name), "no test builds \(kind.name)") }
   }
 }

@@ -68,13 +68,38 @@ struct SoftmaxCrossEntropyTests {
     #expect(Self.trial(Array32([1, 3], [1e38, -1e38, 0]), [0]).metrics == [0, 1])
   }
 
-  @Test(arguments: [Int32(-1), 3, Int32.max, Int32.min])
+  @Test(arguments: [Int32(-2), 3, Int32.max, Int32.min])
   func aClassOutOfRangeIsNaN(_ target: Int32) {
     let run = Self.trial(Array32([2, 3], [1, 2, 3, 1, 2, 3]), [target, 2])
     #expect(run.metrics[0].isNaN)
     #expect(run.metrics[1] == 1)
     #expect(run.gradients[0][..<3].allSatisfy { $0.isNaN })
     #expect(run.gradients[0][3...].allSatisfy { $0.isFinite })
+  }
+
+  @Test(arguments: Goldens.of("masked-cross-entropy"), [Float(0), 0.1])
+  func aRowWithoutAClassAddsNothing(_ golden: Golden, _ smoothing: Float) {
+    let classes = golden.integers("target")
+    let labelled = Float(classes.count { $0 >= 0 })
+    func run(_ mode: Mode) -> Trial {
+      Self.trial(golden["x"], classes, smoothing: smoothing, mode: mode, weight: 1 / labelled)
+    }
+    let training = run(.training)
+    #expect(run(.evaluation).metrics == training.metrics)
+    #expect(training.metrics[1] <= Double(labelled))
+    for (row, target) in classes.enumerated() {
+      #expect(training.gradients[0][5 * row..<5 * row + 5].allSatisfy { ($0 == 0) == (target < 0) })
+    }
+    guard smoothing == 0 else { return }
+    #expect(abs(training.metrics[0] / Double(labelled) / Double(golden["y"].scalars[0]) - 1) < 1e-6)
+    #expect(relativeError(training.gradients[0], golden["dx"].scalars) < 1e-6)
+  }
+
+  @Test func aRowWithoutAClassMayHoldAnything() {
+    let run = Self.trial(Array32([2, 3], [.nan, .infinity, 3, 1, 2, 3]), [-1, 2])
+    #expect(run.metrics[0].isFinite)
+    #expect(run.metrics[1] == 1)
+    #expect(Array(run.gradients[0][..<3]) == [0, 0, 0])
   }
 
   @Test func aWeightScalesTheGradientAndNotTheReport() {

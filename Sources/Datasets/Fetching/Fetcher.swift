@@ -26,6 +26,9 @@ public struct Fetcher: Sendable {
         .missing, "no data set is called \(name); there are \(Catalog.sets.map(\.name).joined(separator: ", "))")
     }
     if entry.isBuiltIn { throw DataError(.unsuitable, "\(name) is built in; there is nothing to fetch") }
+    guard !entry.files.isEmpty else {
+      throw DataError(.unsuitable, "\(name) is not published in the form that is read; run `\(entry.remedy)`")
+    }
     let folder = "\(cache)/\(name)"
     try fetch(entry.files, into: folder, report: report)
     return folder

@@ -10,6 +10,8 @@ public enum Catalog {
     .cifar100,
     .tinyShakespeare,
     .omniglot,
+    .cora,
+    .citeseer,
   ]
 
   /// The file formats that `format:` with `path:` reads.
@@ -21,6 +23,7 @@ public enum Catalog {
     .npz,
     .safetensors,
     .text,
+    .graph,
   ]
 
   /// The named set, if there is one.
@@ -38,13 +41,13 @@ public enum Catalog {
     public let searched: [String]
 
     /// How to get what is missing or incomplete; nil when there is nothing to do.
-    public var remedy: String? { found == nil ? "nndist data fetch \(entry.name)" : nil }
+    public var remedy: String? { found == nil ? entry.remedy : nil }
   }
 
   /// Looks for a set in its places; the first folder that holds it counts.
   public static func locate(_ entry: CatalogEntry, in places: SearchPlaces = .standard) -> Location {
     if entry.isBuiltIn { return Location(entry: entry, folder: nil, found: "built in", searched: []) }
-    let folders = places.folders(of: entry.name)
+    let folders = places.folders(of: entry.folder)
     for folder in folders {
       if let found = entry.contents(folder) {
         return Location(entry: entry, folder: folder, found: found, searched: folders)

@@ -10,6 +10,12 @@ public struct CatalogEntry: Sendable {
   public let licence: String
   /// What `nndist data fetch` downloads; empty for what is built in and for formats.
   public let files: [PublishedFile]
+  /// The folder it is looked for in, which sets may share.
+  public let folder: String
+  /// The command that gets what is missing.
+  public let remedy: String
+  /// Whether it brings a validation set, so that none is cut from training.
+  public let hasValidation: Bool
   /// Whether the set needs no files.
   public let isBuiltIn: Bool
   /// Whether its inputs are images, which can be normalised and augmented.
@@ -24,14 +30,18 @@ public struct CatalogEntry: Sendable {
 
   /// Describes a set or format.
   init(
-    name: String, summary: String, licence: String = "", files: [PublishedFile] = [], isBuiltIn: Bool = false,
-    isImages: Bool = false, contents: @escaping @Sendable (String) -> String? = { _ in nil },
+    name: String, summary: String, licence: String = "", files: [PublishedFile] = [], folder: String? = nil,
+    remedy: String? = nil, hasValidation: Bool = false, isBuiltIn: Bool = false, isImages: Bool = false,
+    contents: @escaping @Sendable (String) -> String? = { _ in nil },
     prepare: @escaping @Sendable (inout Options, ImageOptions) throws(ConfigurationError) -> Loader
   ) {
     self.name = name
     self.summary = summary
     self.licence = licence
     self.files = files
+    self.folder = folder ?? name
+    self.remedy = remedy ?? "nndist data fetch \(name)"
+    self.hasValidation = hasValidation
     self.isBuiltIn = isBuiltIn
     self.isImages = isImages
     self.contents = contents
@@ -39,10 +49,11 @@ public struct CatalogEntry: Sendable {
   }
 }
 
-/// What an entry loads: a training and a test part.
+/// What an entry loads: a training and a test part, and a validation part where it brings one.
 package struct Parts: Sendable {
   package var training: any DataSource
   package var test: any DataSource
+  package var validation: (any DataSource)?
   package var classNames: [String] = []
   var vocabulary: [Character] = []
   /// What black became, per channel, for padding.

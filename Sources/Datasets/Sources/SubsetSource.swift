@@ -28,6 +28,12 @@ public final class SubsetSource: DataSource {
   /// Samples.
   public var count: Int { samples.count }
 
+  /// Terms that a sample adds.
+  public var termsPerSample: Int { whole.termsPerSample }
+
+  /// The edges between rows.
+  public var graph: Graph? { whole.graph }
+
   /// Writes one sample.
   public func read(
     _ sample: Int, epoch: UInt64, into input: UnsafeMutableRawPointer, targets: UnsafeMutableRawPointer

@@ -77,7 +77,7 @@ public final class LocalTrainer {
       while first < samples.count, outcome.steps < limit, !isCancelled.load(ordering: .relaxed) {
         let count = min(size, samples.count - first)
         outcome.loss += differentiate(model, samples[first..<first + count], visit, epoch, of: count)
-        outcome.terms += count * task.objective.termsPerSample
+        outcome.terms += count * task.training.termsPerSample
         model.followParameters()
         update.update(
           LocalStep(
@@ -102,7 +102,7 @@ public final class LocalTrainer {
     for row in 0..<samples.count { batch.sampleKeys[row] ^= own }
     if let relabelling {
       for row in 0..<samples.count * task.training.targetShape.count {
-        batch.targetClasses[row] = relabelling(batch.targetClasses[row])
+        if batch.targetClasses[row] >= 0 { batch.targetClasses[row] = relabelling(batch.targetClasses[row]) }
       }
     }
     version += 1
@@ -113,7 +113,7 @@ public final class LocalTrainer {
     inputs.table = table
     inputs.epoch = epoch
     inputs.seed = task.seed
-    inputs.targetWeight = Float(1 / (Double(total) * Double(task.objective.termsPerSample)))
+    inputs.targetWeight = Float(1 / (Double(total) * Double(task.training.termsPerSample)))
     inputs.share = Float(Double(samples.count) / Double(total))
     executor.run(inputs)
     return executor.metric(0)

@@ -27,7 +27,7 @@ final class SampleGradient {
     }
     batch = Batch(capacity: samples.count, of: source)
     batch.fill(from: source, samples: samples[...], epoch: 0)
-    weight = Float(1 / Double(samples.count * task.objective.termsPerSample))
+    weight = Float(1 / Double(samples.count * task.training.termsPerSample))
     let recorder = Recorder(batch: samples.count, mode: .training, layout: task.layout, compute: task.compute)
     var outputs = task.model.record(task.model.recordInput(recorder), recorder)
     if outputScale != 1 { outputs = recorder.scale(outputs, by: outputScale) }

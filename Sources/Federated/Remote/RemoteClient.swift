@@ -79,7 +79,7 @@ public final class RemoteClient: VisitingClient {
   public var samples: Int { task.partition.count(of: client) }
 
   /// Loss terms of a sample.
-  public var termsPerSample: Int { task.objective.termsPerSample }
+  public var termsPerSample: Int { task.training.termsPerSample }
 
   /// What the plan declares, in the widest type, and room for names.
   public var largestDownload: Int {

@@ -260,7 +260,7 @@ final class Cohort {
         summary.steps += record.steps
       }
     }
-    summary.samples = terms / task.objective.termsPerSample
+    summary.samples = terms / task.training.termsPerSample
     summary.loss = terms > 0 ? loss / Double(terms) : nil
     summary.simulatedSeconds = seconds
     accepted = summary.updates

@@ -1,4 +1,5 @@
 import Communication
+import Datasets
 import Layers
 import Tensors
 
@@ -63,7 +64,7 @@ extension FederatedEngine {
   }
 
   private func mean(_ sums: [Evaluation], _ test: ClientTest) -> ClientEvaluation {
-    let terms = sums.indices.map { Double(test.count($0) * task.objective.termsPerSample) }
+    let terms = sums.indices.map { Double(test.count($0) * test.source.termsPerSample) }
     return ClientEvaluation(
       losses: zip(sums, terms).map { $0.loss / $1 }, accuracies: zip(sums, terms).map { $0.correct / $1 })
   }

@@ -12,7 +12,7 @@ extension FederatedEngine {
     let chunks = Sampler.chunks(of: source.count, size: chunk)
     var total = Evaluation()
     for sum in try evaluate(source, pieces: chunks.count, { chunks[$0].map(Int32.init)[...] }) { total.add(sum) }
-    let terms = Double(source.count * task.objective.termsPerSample)
+    let terms = Double(source.count * source.termsPerSample)
     return (total.loss / terms, total.correct / terms)
   }
 

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Layers
 import Optimizers
 import Tensors
@@ -61,7 +62,7 @@ extension ClientVisit {
       VectorMath.add(trainer.gradients.base, to: gradient, count: count)
     }
     outcome.steps = 1
-    outcome.terms = samples.count * trainer.task.objective.termsPerSample
+    outcome.terms = samples.count * trainer.task.training.termsPerSample
     if let clip = trainer.task.local.clip {
       let norm = Reductions.squares(gradient, parameters).squareRoot()
       if norm > clip { VectorMath.scale(gradient, by: Float(clip / norm), count: parameters) }

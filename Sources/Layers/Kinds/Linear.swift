@@ -15,7 +15,7 @@ public struct LinearLayer: Layer {
     let inputs = input.shape[-1]
     weight = scope.parameter("weight", [outputs, inputs], .inputs(inputs))
     bias = hasBias ? scope.parameter("bias", [outputs], .inputs(inputs)) : nil
-    output = Signal(Shape(input.shape.dimensions.dropLast() + [outputs]))
+    output = input.with(features: outputs)
   }
 
   /// One matrix product.

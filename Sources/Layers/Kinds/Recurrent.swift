@@ -18,7 +18,7 @@ public struct RecurrentLayer: Layer {
   public init(
     _ input: Signal, cell: RecurrentCell, hidden: Int, lastOnly: Bool, in scope: inout ParameterScope
   ) {
-    let (time, features) = (input.shape[0], input.shape[1])
+    let features = input.shape[1]
     let rows = cell.gates * hidden
     weightInput = scope.parameter("weight_ih_l0", [rows, features], .inputs(hidden))
     weightHidden = scope.parameter("weight_hh_l0", [rows, hidden], .inputs(hidden))
@@ -26,7 +26,7 @@ public struct RecurrentLayer: Layer {
     biasHidden = scope.parameter("bias_hh_l0", [rows], .inputs(hidden))
     self.cell = cell
     self.lastOnly = lastOnly
-    output = Signal(lastOnly ? [hidden] : [time, hidden])
+    output = lastOnly ? Signal([hidden]) : input.with(features: hidden)
   }
 
   /// Starts from a state of zeros.

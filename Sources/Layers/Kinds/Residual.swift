@@ -90,7 +90,7 @@ public struct Parallel: Layer {
         at: node.place)
     }
     let channels = branches.reduce(0) { $0 + $1.output.shape[-1] }
-    return Parallel(output: Signal(Shape(Array(leading[0]) + [channels])), branches: branches)
+    return Parallel(output: branches[0].output.with(features: channels), branches: branches)
   }
 }
 

@@ -12,6 +12,9 @@ enum SoftmaxLoss {
     var correct = 0.0
   }
 
+  /// The class of a row that has none, such as a node of a graph that belongs to another set.
+  static let unlabelled: Int32 = -1
+
   /// Rows worked on at a time, so that they stay in the first-level cache.
   static func block(_ classes: Int) -> Int { max(1, 2048 / max(1, classes)) }
 
@@ -19,7 +22,7 @@ enum SoftmaxLoss {
   /// `notes` for each row what its loss is besides the logarithm of the sum, and whether it is correct.
   ///
   /// With `weight`, `work` becomes (p − target) · weight instead, where target is (1 − s) of the class and s / classes of
-  /// all.  A class out of range makes the loss and its row of gradients NaN.
+  /// all.  A class out of range makes the loss and its row of gradients NaN; a row without a class adds nothing.
   static func rows(
     _ logits: UnsafePointer<Float>, _ targets: UnsafePointer<Int32>, into work: UnsafeMutablePointer<Float>, rows: Int,
     classes: Int, smoothing: Float, weight: Float?, notes: UnsafeMutablePointer<(offset: Double, hit: Double)>,
@@ -41,6 +44,10 @@ enum SoftmaxLoss {
     exponentials(work, rows &* classes)
     for r in 0..<rows {
       let y = work + r &* classes
+      if targets[r] == unlabelled {
+        if weight != nil { y.update(repeating: 0, count: classes) }
+        continue
+      }
       let total = Reductions.sum(y, classes)
       sums.loss += log(total) + notes[r].offset
       // A NaN among the logits was skipped by the maximum, but not by the sum.

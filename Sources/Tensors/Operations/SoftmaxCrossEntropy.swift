@@ -47,7 +47,8 @@ struct SoftmaxCrossEntropy: Operation {
 }
 
 extension Recorder {
-  /// Cross entropy of softmax over the last axis: `logits` is `[…, classes]`, `targets` holds an Int32 class for each row.
+  /// Cross entropy of softmax over the last axis: `logits` is `[…, classes]`, `targets` holds an Int32 class for each row, or
+  /// −1 for a row that has none: it adds neither loss nor gradient, and is never right.
   ///
   /// Reports two sums over rows: losses, and rows whose largest logit (the first of several; none where a logit is NaN) is
   /// the target's.  `smoothing` s is PyTorch's: the target is 1 − s of the class and s / classes of all.  The gradient is

@@ -48,6 +48,11 @@ public enum Initialiser: Hashable, Sendable {
   public static func inputs(_ fanIn: Int) -> Initialiser {
     .uniform(bound: Float(1 / Double(max(1, fanIn)).squareRoot()))
   }
+
+  /// Uniform in ±√(6 / (rows + columns)) of the last two axes (Glorot and Bengio 2010): PyTorch Geometric's default.
+  public static func glorot(_ rows: Int, _ columns: Int) -> Initialiser {
+    .uniform(bound: Float((6 / Double(rows + columns)).squareRoot()))
+  }
 }
 
 /// Names and ranges of everything a model owns, in order of declaration.

@@ -14,16 +14,24 @@ public struct RandomSource: DataSource {
   /// What the scalars of a target are.
   public let targetType: TargetType
 
+  /// The edges between the rows of a sample.
+  public let graph: Graph?
+
   /// Samples of given shapes.
-  public init(_ inputShape: Shape, _ inputType: InputType, targets: Shape, _ targetType: TargetType, count: Int) {
+  public init(
+    _ inputShape: Shape, _ inputType: InputType, targets: Shape, _ targetType: TargetType, _ graph: Graph? = nil,
+    count: Int
+  ) {
     (self.inputShape, self.inputType) = (inputShape, inputType)
     (targetShape, self.targetType) = (targets, targetType)
+    self.graph = graph
     self.count = count
   }
 
   /// Samples like another source's.
   public init(like source: any DataSource, count: Int) {
-    self.init(source.inputShape, source.inputType, targets: source.targetShape, source.targetType, count: count)
+    self.init(
+      source.inputShape, source.inputType, targets: source.targetShape, source.targetType, source.graph, count: count)
   }
 
   /// A data set of such samples.

@@ -230,7 +230,7 @@ public final class StepBenchmark {
       var inputs = Executor.Inputs(
         store: loop.store, version: -1 - round, gradients: gradients, samples: batch.input, targets: batch.targets,
         sampleKeys: batch.sampleKeys)
-      inputs.targetWeight = Float(1 / (Double(samples) * Double(loop.prepared.objective.termsPerSample)))
+      inputs.targetWeight = Float(1 / (Double(samples) * Double(loop.prepared.dataset.training.termsPerSample)))
       inputs.share = Float(batch.count) / Float(samples)
       func note(_ index: Int, _ seconds: Double) { if round >= 2 { times[index].append(seconds) } }
       var last = monotonicSeconds()

@@ -158,7 +158,7 @@ extension GradientCheck {
     forwardRecorder.fuse()
     let forward = Plan(forwardRecorder)
 
-    let terms = Double(count * prepared.objective.termsPerSample)
+    let terms = Double(count * source.termsPerSample)
     let version = Counter()
     func inputs(_ gradients: Storage) -> Executor.Inputs {
       var inputs = Executor.Inputs(

@@ -80,7 +80,7 @@ public struct Experiment: Sendable {
     }
     faults = try FaultCatalog.read(&options)
     try options.require(
-      training.patience == nil || data.validation > 0, key: "training",
+      training.patience == nil || data.hasValidation, key: "training",
       "training.early-stop needs data.validation: the test set decides nothing")
     resolved = options.resolved
   }

@@ -29,7 +29,7 @@ struct PreparedModel {
     let source = dataset.training
     let input =
       switch source.inputType {
-      case .float32: Signal(source.inputShape)
+      case .float32: Signal(source.inputShape, graph: source.graph)
       case .tokens(let vocabulary): Signal(tokens: source.inputShape, vocabulary: vocabulary)
       }
     let outputs = source.classCount ?? source.targetShape.count

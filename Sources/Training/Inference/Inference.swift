@@ -47,7 +47,7 @@ public final class Inference {
       loss += sums[2 * index]
       correct += sums[2 * index + 1]
     }
-    let terms = Double(source.count * prepared.objective.termsPerSample)
+    let terms = Double(source.count * source.termsPerSample)
     return Result(
       loss: loss / terms, accuracy: source.classCount == nil ? nil : correct / terms, samples: source.count)
   }

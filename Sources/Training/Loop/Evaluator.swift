@@ -11,19 +11,16 @@ struct Evaluator {
   let name: String
   let source: any DataSource
   let chunks: [Range<Int>]
-  private let termsPerSample: Int
   private let communicator: any Communicator
   private let batches: [Batch]
 
   /// Chunks of `size` samples of a set for `threads` workers a rank.
   init(
-    _ name: String, _ source: any DataSource, size: Int, termsPerSample: Int, threads: Int,
-    _ communicator: any Communicator
+    _ name: String, _ source: any DataSource, size: Int, threads: Int, _ communicator: any Communicator
   ) {
     self.name = name
     self.source = source
     self.communicator = communicator
-    self.termsPerSample = termsPerSample
     chunks = Sampler.chunks(of: source.count, size: size)
     let largest = chunks.first?.count ?? 0
     batches = (0..<threads).map { _ in Batch(capacity: largest, of: source) }
@@ -61,7 +58,7 @@ struct Evaluator {
       loss += results[2 * index]
       correct += results[2 * index + 1]
     }
-    let terms = Double(source.count * termsPerSample)
+    let terms = Double(source.count * source.termsPerSample)
     return (loss / terms, correct / terms)
   }
 

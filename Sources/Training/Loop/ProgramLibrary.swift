@@ -12,6 +12,8 @@ public struct ProgramLibrary: Sendable {
   public var model: Model { learning.model }
   /// Its loss.
   public var objective: Objective { learning.objective }
+  /// Terms that a training sample adds to the mean loss.
+  public let termsPerSample: Int
   /// By phase, then by batch size.
   private let training: [[Int: Plan]]
   private let evaluation: [Int: Plan]
@@ -22,9 +24,11 @@ public struct ProgramLibrary: Sendable {
   /// Records and plans programs for the given batch sizes; with `modules`, which are then modules of a ``ModularLearning``,
   /// training is that of these alone.
   public init(
-    _ learning: any ModelLearning, _ compute: Compute, training: [Int], evaluation: [Int], modules: Range<Int>? = nil
+    _ learning: any ModelLearning, termsPerSample: Int, _ compute: Compute, training: [Int], evaluation: [Int],
+    modules: Range<Int>? = nil
   ) {
     self.learning = learning
+    self.termsPerSample = termsPerSample
     let modular = modules.flatMap { range in (learning as? any ModularLearning).map { ($0, range) } }
     self.training = (0..<learning.phases).map { phase in
       Dictionary(
@@ -58,7 +62,8 @@ public struct ProgramLibrary: Sendable {
     let (dataset, experiment) = (prepared.dataset, prepared.experiment)
     let sets = [dataset.validation, dataset.test].compactMap { $0 }
     self.init(
-      prepared.learning, prepared.compute, training: schedule.shardSizes,
+      prepared.learning, termsPerSample: dataset.training.termsPerSample, prepared.compute,
+      training: schedule.shardSizes,
       evaluation: sets.flatMap { Evaluator.sizes(of: $0, size: experiment.training.evaluationBatch) },
       modules: modules)
   }

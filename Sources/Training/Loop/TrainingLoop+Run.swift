@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Datasets
 import Layers
 import Learning
 import Optimizers
@@ -80,7 +81,7 @@ extension TrainingLoop {
     isStopRequested = sums.stop
     isClockDue = sums.due
     progress.seconds += monotonicSeconds() - start
-    let terms = Double(samples * prepared.objective.termsPerSample)
+    let terms = Double(samples * prepared.dataset.training.termsPerSample)
     let sent = ledger.total
     return StepRecord(
       step: progress.step, totalSteps: totalSteps, epoch: epoch, samples: progress.samples, loss: sums.loss,

@@ -113,9 +113,7 @@ public final class TrainingLoop {
       keeper = CheckpointKeeper(prepared, base)
       let threads = experiment.compute.threads
       evaluators = sets.map { set in
-        Evaluator(
-          set.name, set.source, size: options.evaluationBatch, termsPerSample: prepared.objective.termsPerSample,
-          threads: threads, base)
+        Evaluator(set.name, set.source, size: options.evaluationBatch, threads: threads, base)
       }
     } catch {
       throw RunError(error)

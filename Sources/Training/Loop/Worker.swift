@@ -229,7 +229,7 @@ final class Worker {
 
   /// Writes the tail of a block from the sums of a run.
   func finish(_ target: Storage, _ executor: Executor, _ step: Step) {
-    let terms = Double(step.samples) * Double(library.objective.termsPerSample)
+    let terms = Double(step.samples) * Double(library.termsPerSample)
     target.base[block.loss] = Float(executor.metric(0) / terms)
     target.base[block.correct] = executor.plan.metricCount > 1 ? Float(executor.metric(1)) : 0
     mark(target, step)
@@ -249,7 +249,7 @@ final class Worker {
       sampleKeys: batch.sampleKeys)
     inputs.epoch = step.epoch
     inputs.seed = step.seed
-    inputs.targetWeight = Float(1 / (Double(samples) * Double(library.objective.termsPerSample)))
+    inputs.targetWeight = Float(1 / (Double(samples) * Double(library.termsPerSample)))
     inputs.share = Float(Double(batch.count) / Double(samples))
     return inputs
   }

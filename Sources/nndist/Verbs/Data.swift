@@ -61,7 +61,7 @@ enum DataVerb: Verb {
     return .done
   }
 
-  private static var fetchable: [String] { Catalog.sets.filter { !$0.isBuiltIn }.map(\.name) }
+  private static var fetchable: [String] { Catalog.sets.filter { !$0.files.isEmpty }.map(\.name) }
 
   // MARK: - List
 

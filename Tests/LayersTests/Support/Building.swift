@@ -9,6 +9,12 @@ enum Sample {
   static let cifar = Signal([32, 32, 3])
   static let table = Signal([20])
   static let series = Signal([6, 5])
+  /// Six nodes, one of which is isolated.
+  static let graph = Signal(
+    [6, 5],
+    graph: Graph(
+      nodes: 6,
+      edges: [(0, 1), (1, 0), (1, 2), (2, 3), (3, 0), (0, 3)].map { Graph.Edge(from: $0.0, to: $0.1) }))
   static let text = Signal(tokens: [64], vocabulary: 65)
 }
 

@@ -46,13 +46,16 @@ struct Golden: Sendable, CustomTestStringConvertible {
 struct Goldens: Sendable {
   /// Operations and their gradients.
   static let operations = Goldens("operations")
+  /// Operations on graphs.
+  static let graphs = Goldens("graphs")
 
   /// All cases, by name.
   let cases: [String: Golden]
 
   /// The cases of one operation, in order of name.
   static func of(_ operation: String) -> [Golden] {
-    let found = operations.cases.values.filter { $0.words["operation"] == operation }.sorted { $0.name < $1.name }
+    let all = Array(operations.cases.values) + Array(graphs.cases.values)
+    let found = all.filter { $0.words["operation"] == operation }.sorted { $0.name < $1.name }
     precondition(!found.isEmpty, "no golden case of \(operation)")
     return found
   }

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Layers
 import Learning
 import Tensors
@@ -33,7 +34,7 @@ public struct FedProto: FederatedStrategy {
 
   /// A table of prototypes both ways; refuses what has no single class a sample, or no layer to embed with.
   public func plan(_ task: FederatedTask) throws(FederatedError) -> FederatedPlan {
-    guard task.objective.loss == .crossEntropy, task.objective.termsPerSample == 1, task.learning.followsOneLoss
+    guard task.objective.loss == .crossEntropy, task.training.targetShape.count == 1, task.learning.followsOneLoss
     else {
       throw FederatedError(
         .configuration,

@@ -177,7 +177,7 @@ private final class LotteryClient: ClientHalf {
       correct += trainer.evaluate(batch, trainer.model).correct
       first = end
     }
-    return correct / Double(trainer.samples.count * task.objective.termsPerSample)
+    return correct / Double(trainer.samples.count * task.training.termsPerSample)
   }
 
   /// Prunes the smallest live weights of each layer, then starts over from the initial ones.
