@@ -21,6 +21,7 @@ public enum LayerCatalog {
       RecurrentLayer.kind,
       Residual.kind,
       Parallel.kind,
+      TimeEmbedding.kind,
     ] + Activation.allCases.map(\.kind)
 
   /// Reads one entry of a list of layers: `relu`, `{linear: 10}`, `{convolution: {channels: 32, kernel: 3}}`.

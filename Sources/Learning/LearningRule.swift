@@ -23,6 +23,8 @@ public enum LearningCatalog {
   public static let all: [any LearningRule.Type] = [
     Backpropagation.self,
     DecoupledGreedy.self,
+    ForwardForward.self,
+    NoProp.self,
   ]
 
   /// Reads the key `learning:`.

@@ -134,7 +134,7 @@ public struct PreparedExperiment: Sendable {
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       let strategy = experiment.strategy()
       self.experiment = experiment
-      guard !(strategy is any ReplicaStrategy) || !model.meets else {
+      guard !(strategy is any ReplicaStrategy) || !learning.meets else {
         throw ConfigurationError(
           "strategy: \(type(of: strategy).name) trains a model for each shard, but batch normalisation with synchronised: "
             + "true in model: \(model.name) is over the batch of all shards; leave out synchronised, or choose a strategy that "
