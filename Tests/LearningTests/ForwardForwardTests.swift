@@ -26,6 +26,12 @@ struct ForwardForwardTests {
     }
   }
 
+  @Test("stages on ranks learn what one rank learns", arguments: rules.prefix(2), [perceptron, images])
+  func stages(_ rule: String, _ changes: [String]) throws {
+    let alone = try LearningRun.train(rule, changes).parametersDigest
+    #expect(try LearningRun.train(PipelineLaws.staged(rule, 2), ranks: 4, changes).parametersDigest == alone)
+  }
+
   @Test("every option changes what is learned")
   func distinct() throws {
     let digests = try
