@@ -25,6 +25,7 @@ public enum LayerCatalog {
       GraphAttention.kind,
       Residual.kind,
       Parallel.kind,
+      TimeEmbedding.kind,
     ] + Activation.allCases.map(\.kind)
 
   /// Reads one entry of a list of layers: `relu`, `{linear: 10}`, `{convolution: {channels: 32, kernel: 3}}`.

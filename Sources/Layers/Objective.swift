@@ -24,14 +24,19 @@ public struct Objective: Sendable {
     self.target = target
   }
 
-  /// Records the targets of the batch and the loss of `outputs`.  Metric 0 is the sum of all terms; for classes metric 1
-  /// counts correct ones.
-  public func record(_ outputs: Value, _ recorder: Recorder) -> Value {
-    let targets = recorder.target(target, loss == .crossEntropy ? .int32 : .float32)
+  /// Records the targets of the batch: Int32 classes, or Float32 values.
+  public func recordTargets(_ recorder: Recorder) -> Value {
+    recorder.target(target, loss == .crossEntropy ? .int32 : .float32)
+  }
+
+  /// Records the targets of the batch and the loss of `outputs`, whose gradient is scaled by `weight`.  Metric 0 is the sum of
+  /// all terms; for classes metric 1 counts correct ones.
+  public func record(_ outputs: Value, _ recorder: Recorder, weight: Float = 1) -> Value {
+    let targets = recordTargets(recorder)
     return switch loss {
-    case .crossEntropy: recorder.softmaxCrossEntropy(outputs, targets, smoothing: smoothing)
-    case .binaryCrossEntropy: recorder.binaryCrossEntropy(outputs, targets)
-    case .meanSquaredError: recorder.meanSquaredError(outputs, targets)
+    case .crossEntropy: recorder.softmaxCrossEntropy(outputs, targets, smoothing: smoothing, weight: weight)
+    case .binaryCrossEntropy: recorder.binaryCrossEntropy(outputs, targets, weight: weight)
+    case .meanSquaredError: recorder.meanSquaredError(outputs, targets, weight: weight)
     }
   }
 }

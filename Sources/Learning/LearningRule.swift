@@ -23,5 +23,7 @@ public enum LearningCatalog {
   public static let all: [any LearningRule.Type] = [
     Backpropagation.self,
     DecoupledGreedy.self,
+    ForwardForward.self,
+    NoProp.self,
   ]
 }

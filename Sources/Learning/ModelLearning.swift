@@ -30,6 +30,13 @@ extension ModelLearning {
   /// One phase.
   public var phases: Int { 1 }
 
+  /// Whether the shards of a batch meet within a step, as synchronised batch normalisation makes them.
+  public var meets: Bool {
+    let recorder = Recorder(batch: 2, mode: .training, layout: model.layout, compute: Compute())
+    record(recorder, phase: 0)
+    return recorder.meets
+  }
+
   /// The outputs of the model's last layer.
   public func recordOutputs(_ recorder: Recorder) -> Value {
     model.record(model.recordInput(recorder), recorder)

@@ -63,6 +63,7 @@ struct LayerListTests {
     Case(
       "[{attention: {heads: 1, causal: true}}]", Sample.series, [6, 5],
       ["0.qkv.weight [15, 5]", "0.qkv.bias [15]", "0.out.weight [5, 5]", "0.out.bias [5]"]),
+    Case("[{linear: 1}, {time-embedding: 6}]", Sample.table, [6], ["0.weight [1, 20]", "0.bias [1]"]),
     Case("[{recurrent: 7}]", Sample.series, [6, 7], recurrent),
     Case("[{recurrent: {hidden: 7, cell: lstm, last: true}}]", Sample.series, [7], recurrent),
     Case(

@@ -6,7 +6,11 @@ import Training
 @Suite("Laws of learning rules")
 struct RuleLaws {
   /// A line for each rule, with options where a rule needs some.
-  static let rules = ["backpropagation", "dgl", "{name: dgl, blocks: 1}"]
+  static let rules = [
+    "backpropagation", "dgl", "{name: dgl, blocks: 1}", "{name: noprop, blocks: 2, units: 8}",
+    "{name: noprop, variant: ct, units: 8, inference-steps: 2}",
+    "{name: noprop, variant: fm, units: 8, inference-steps: 2}",
+  ]
 
   @Test("digests are equal for all rank counts", arguments: rules)
   func ranks(_ rule: String) throws {

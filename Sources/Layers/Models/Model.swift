@@ -13,18 +13,25 @@ public struct Model: Sendable {
   public let input: Signal
   /// What it makes of a sample: one number a class, or one row of them a position.
   public let output: Signal
+  /// Declares all layers that its configuration names once more (see `copyLayers`).
+  let declare: Declare
 
-  init(_ name: String, _ sequential: Sequential, input: Signal, _ layout: ParameterLayout) {
+  typealias Declare = @Sendable (inout ParameterScope) throws(ConfigurationError) -> Sequential
+
+  init(
+    _ name: String, _ sequential: Sequential, input: Signal, _ layout: ParameterLayout, declare: @escaping Declare
+  ) {
     self.name = name
     layers = sequential.layers
     self.layout = layout
     self.input = input
     output = sequential.output
+    self.declare = declare
   }
 
   /// The same network with what was declared after its layers' parameters, by a learning rule.
   package func extended(_ layout: ParameterLayout) -> Model {
-    Model(name, Sequential(layers, input: input), input: input, layout)
+    Model(name, Sequential(layers, input: input), input: input, layout, declare: declare)
   }
 
   /// Records all layers, `[batch] + input → [batch] + output`, or some of them one after the other.
@@ -37,13 +44,6 @@ public struct Model: Sendable {
   /// Places of the layers that have parameters, in order.
   public var parametrisedLayers: [Int] {
     layers.indices.filter { place in layout.parameters.contains { $0.name.hasPrefix(layers[place].name + ".") } }
-  }
-
-  /// Whether the shards of a batch meet within it while training, as synchronised batch normalisation makes them.
-  public var meets: Bool {
-    let recorder = Recorder(batch: 1, mode: .training, layout: layout, compute: Compute())
-    _ = record(recordInput(recorder), recorder)
-    return recorder.meets
   }
 
   /// Records the samples of the batch.

@@ -43,6 +43,8 @@ public enum Initialiser: Hashable, Sendable {
   case uniform(bound: Float)
   /// Normal with mean 0.
   case normal(deviation: Float)
+  /// Orthonormal rows, uniform among all such (of normal numbers, by Gram and Schmidt); columns where there are more rows.
+  case orthogonal(rows: Int, columns: Int)
 
   /// PyTorch's default for weights and biases of linear and convolution layers: ±1/√(inputs of a unit).
   public static func inputs(_ fanIn: Int) -> Initialiser {
@@ -89,9 +91,17 @@ extension Initialiser {
   func fill(_ scalars: UnsafeMutablePointer<Float>, _ count: Int, seed: UInt64, layer: UInt64) {
     if case .constant(let value) = self { return scalars.update(repeating: value, count: count) }
     var random = RandomStream(seed: seed, .initialisation, layer: layer)
+    if case .orthogonal(let rows, let columns) = self {
+      let vectors = random.orthonormal(min(rows, columns), of: max(rows, columns))
+      for i in 0..<count {
+        let (row, column) = (i / columns, i % columns)
+        scalars[i] = Float(rows <= columns ? vectors[row][column] : vectors[column][row])
+      }
+      return
+    }
     for i in 0..<count {
       switch self {
-      case .constant(let value): scalars[i] = value
+      case .constant, .orthogonal: preconditionFailure("\(self) is drawn as a whole")
       case .uniform(let bound): scalars[i] = (2 * random.uniform() - 1) * bound
       case .normal(let deviation): scalars[i] = random.normal() * deviation
       }
@@ -102,7 +112,7 @@ extension Initialiser {
 /// Declares parameters while a model is built; the order of declaration is the order everywhere.
 public struct ParameterScope: ~Copyable {
   /// All that was declared so far.
-  public private(set) var layout = ParameterLayout()
+  public internal(set) var layout = ParameterLayout()
   private var names: [String] = []
 
   /// An empty scope.

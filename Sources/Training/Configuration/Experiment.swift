@@ -136,7 +136,7 @@ public struct PreparedExperiment: Sendable {
       let strategy = experiment.strategy()
       self.experiment = experiment
       try StageGrid.check(experiment, learning)
-      guard !(strategy is any ReplicaStrategy) || !model.meets else {
+      guard !(strategy is any ReplicaStrategy) || !learning.meets else {
         throw ConfigurationError(
           "strategy: \(type(of: strategy).name) trains a model for each shard, but batch normalisation with synchronised: "
             + "true in model: \(model.name) is over the batch of all shards; leave out synchronised, or choose a strategy that "

@@ -89,7 +89,7 @@ struct StageGrid {
       throw ConfigurationError(
         "learning.stages is \(stages), which needs compute.threads: 1; start more ranks instead of threads")
     }
-    guard !learning.model.meets else {
+    guard !learning.meets else {
       throw ConfigurationError(
         "learning.stages is \(stages), but \(learning.model.name) normalises over the whole batch; leave out synchronised"
       )

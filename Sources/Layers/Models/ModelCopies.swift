@@ -1,0 +1,47 @@
+import Configuration
+import Tensors
+
+extension Model {
+  /// Declares the first `count` layers once more, with parameters and states of their own, in a scope of any model.  They are
+  /// built as the configuration says, initial values drawn anew.
+  package func copyLayers(
+    upTo count: Int, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> Sequential {
+    let known = (parameters: scope.layout.parameters.count, states: scope.layout.states.count)
+    let whole = try declare(&scope)
+    let own = declarations(upTo: count)
+    scope.keep(parameters: known.parameters + own.parameters, states: known.states + own.states)
+    return Sequential(Array(whole.layers[..<count]), input: input)
+  }
+
+  /// The first `count` layers with what they own; what comes after them is gone.
+  package func prefix(_ count: Int) -> Model {
+    let own = declarations(upTo: count)
+    return Model(
+      name, Sequential(Array(layers[..<count]), input: input), input: input,
+      layout.prefix(parameters: own.parameters, states: own.states), declare: declare)
+  }
+
+  /// The same network with another layer at its end that a learning rule declared, and all else that it did.
+  package func extended(_ layout: ParameterLayout, by layer: any Layer, name: String) -> Model {
+    Model(
+      self.name, Sequential(layers + [NamedLayer(name: name, layer: layer)], input: input), input: input, layout,
+      declare: declare)
+  }
+
+  /// Some of the layers, one after the other.
+  package func sequential(_ places: Range<Int>) -> Sequential {
+    Sequential(
+      Array(layers[places]), input: places.lowerBound == 0 ? input : layers[places.lowerBound - 1].layer.output)
+  }
+
+  /// How many parameters and states the first `count` layers declare: those that come before what later layers declare.
+  private func declarations(upTo count: Int) -> (parameters: Int, states: Int) {
+    let later = layers[count...].map { $0.name + "." }
+    func isLater(_ name: String) -> Bool { later.contains { name.hasPrefix($0) } }
+    return (
+      layout.parameters.firstIndex { isLater($0.name) } ?? layout.parameters.count,
+      layout.states.firstIndex { isLater($0.name) } ?? layout.states.count
+    )
+  }
+}

@@ -1,0 +1,122 @@
+import Configuration
+import Layers
+import Tensors
+
+/// NoProp (Li, Teh, Pascanu 2025): blocks learn to denoise the label given the sample, each from noise that is drawn from the
+/// label itself, so that nothing need pass forward or back between them.
+///
+/// The model less its last layer with weights, and what follows that, is the image path.  Added are `out`, a linear layer that
+/// reads the class from the denoised label and takes the place of what was left out, and for each block a path for the label
+/// and one for both (`blocks.<t>.…`; `auxiliary.…` for `ct` and `fm`).
+///
+/// - `dt`: T blocks, one a step.  The model's own layers are the image path of block 1; the others have copies of their own,
+///   `blocks.<t>.<layer>.…`.  All blocks take a step on the same batch; Algorithm 1 trains them one after the other, each for
+///   all batches, and adds the loss of `out` to that of every block.  With one-hot embeddings and rules that divide by the
+///   gradient's size, the difference is when `out` and a block learn, not what; learned embeddings hear all blocks at once.
+/// - `ct`: one network for all times, with a learned schedule of noise; `fm`: one network for the velocity from noise to label.
+///   For `fm` the classifier is trained beside one-hot embeddings too, so that there is one way to predict.
+///
+/// Inference draws z_0 and then takes the mean of every step, which has been found better than drawing; `noise: true` draws.
+/// Embeddings that start as images of the data (`prototype`) are not offered: a rule is made before it sees data.
+public struct NoProp: LearningRule {
+  /// The name in configurations.
+  public static let name = "noprop"
+  /// What it does.
+  public static let help = "blocks denoise the label, each by itself, from noise drawn from the label"
+
+  private enum Variant: String, CaseIterable {
+    case dt, ct, fm
+  }
+
+  private let variant: Variant
+  private let steps: Int
+  private let kind: LabelEmbedding.Kind
+  private let width: Int
+  private let units: Int
+  private let eta: Double
+  private let isNoisy: Bool
+
+  /// Reads its options.
+  public init(options: inout Options) throws(ConfigurationError) {
+    let name = try options.choice(
+      "variant", of: Variant.allCases.map(\.rawValue), default: Variant.dt.rawValue,
+      "steps of fixed noise with a block each (dt), any time with one network (ct), or a flow (fm)")
+    variant = Variant(rawValue: name) ?? .dt
+    let isDiscrete = variant == .dt
+    steps =
+      isDiscrete
+      ? try options.integer("blocks", default: 10, in: 1...1000, "blocks, each of which denoises by one step")
+      : try options.integer("inference-steps", default: 50, in: 1...1000, "steps from noise to label")
+    let embedding = try options.choice(
+      "embedding", of: LabelEmbedding.Kind.allCases.map(\.rawValue), default: LabelEmbedding.Kind.oneHot.rawValue,
+      "what stands for a class")
+    kind = LabelEmbedding.Kind(rawValue: embedding) ?? .oneHot
+    width =
+      kind == .learned
+      ? try options.integer("width", default: 20, in: 1...1 << 16, "numbers of a learned embedding") : 0
+    units = try options.integer("units", default: 256, in: 2...1 << 16, unit: "units", "units of the label's path")
+    eta = try options.number(
+      "eta", default: isDiscrete ? 0.1 : 1, in: .positive, "weight of denoising beside the classifier")
+    isNoisy =
+      variant == .fm ? false : try options.flag("noise", default: false, "whether inference draws noise at every step")
+  }
+
+  /// Copies of the image path, paths for labels, and a classifier.
+  public func prepare(_ model: Model, _ objective: Objective) throws(ConfigurationError) -> any ModelLearning {
+    try Classes.require(model, objective, for: Self.name)
+    let owners = model.parametrisedLayers
+    guard owners.count > 1, let last = owners.last else {
+      throw ConfigurationError(
+        "rule \(Self.name) cannot train layer `\(model.layers[owners.last ?? 0].name)`: its image path is the model less its "
+          + "last layer with weights, and there is no other; add a hidden layer")
+    }
+    let image = model.prefix(last)
+    var scope = ParameterScope(after: image.layout)
+    let classes = model.output.shape.count
+    let embedding = LabelEmbedding(kind, classes: classes, width: width, in: &scope)
+    func classifier(_ scope: inout ParameterScope) -> LinearLayer {
+      scope.nested("out") { LinearLayer(Signal([embedding.width]), outputs: classes, in: &$0) }
+    }
+
+    guard variant == .dt else {
+      let network = try DenoisingNetwork(
+        times: image.sequential(0..<last), scope: "auxiliary", width: embedding.width, units: units,
+        outputs: variant == .fm ? embedding.width : classes, in: &scope)
+      let form: ContinuousNoProp.Form =
+        variant == .fm
+        ? .flow
+        : .diffusion(schedule: scope.nested("schedule") { $0.parameter("weight", [3, 64], .normal(deviation: 1)) })
+      let out = classifier(&scope)
+      return ContinuousNoProp(
+        model: image.extended(scope.layout, by: out, name: "out"), objective: objective, form: form, network: network,
+        embedding: embedding, out: out, eta: eta, isNoisy: isNoisy, steps: steps)
+    }
+
+    var blocks: [DenoisingNetwork] = []
+    for step in 1...steps {
+      let name = "blocks.\(step)"
+      let path =
+        step == 1
+        ? image.sequential(0..<last)
+        : try scope.nested(name) { (scope: inout ParameterScope) throws(ConfigurationError) in
+          try model.copyLayers(upTo: last, in: &scope)
+        }
+      blocks.append(
+        DenoisingNetwork(
+          step: path, imageScope: step == 1 ? nil : name, scope: name, width: embedding.width, units: units,
+          outputs: classes, in: &scope))
+    }
+    let out = classifier(&scope)
+    let extended = image.extended(scope.layout, by: out, name: "out")
+    // The blocks after the first, then the first with the model's own layers.
+    let members = embedding.weight == nil ? (1..<steps).map { [$0] } + [[0]] : [Array(0..<steps)]
+    let modules = members.map { members in
+      LearningModule(
+        extended, layers: 0..<(members.contains(0) ? extended.layers.count : 0),
+        auxiliary: members.map { "blocks.\($0 + 1)" } + (embedding.weight == nil ? [] : ["embedding"]))
+    }
+    return DiscreteNoProp(
+      model: extended, objective: objective, modules: modules, members: members, blocks: blocks, embedding: embedding,
+      out: out, levels: NoiseLevels(cosine: steps), eta: eta, isNoisy: isNoisy)
+  }
+}
