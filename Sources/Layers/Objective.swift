@@ -27,10 +27,15 @@ public struct Objective: Sendable {
   /// Terms that a sample adds to the mean: one a class, or one a value.
   public var termsPerSample: Int { max(1, target.count) }
 
+  /// Records the targets of the batch: Int32 classes, or Float32 values.
+  public func recordTargets(_ recorder: Recorder) -> Value {
+    recorder.target(target, loss == .crossEntropy ? .int32 : .float32)
+  }
+
   /// Records the targets of the batch and the loss of `outputs`.  Metric 0 is the sum of all terms; for classes metric 1
   /// counts correct ones.
   public func record(_ outputs: Value, _ recorder: Recorder) -> Value {
-    let targets = recorder.target(target, loss == .crossEntropy ? .int32 : .float32)
+    let targets = recordTargets(recorder)
     return switch loss {
     case .crossEntropy: recorder.softmaxCrossEntropy(outputs, targets, smoothing: smoothing)
     case .binaryCrossEntropy: recorder.binaryCrossEntropy(outputs, targets)

@@ -10,7 +10,7 @@ public protocol LearningRule: Sendable {
   static var name: String { get }
   /// What it does, in a sentence.
   static var help: String { get }
-  /// Reads its options.
+  /// Reads its own options; those of every rule are read by ``LearningConfiguration``.
   init(options: inout Options) throws(ConfigurationError)
   /// Makes the rule ready for a model: declares what it owns beside the model's parameters.  Errors name the layer that the
   /// rule cannot train, and why.
@@ -23,15 +23,9 @@ public enum LearningCatalog {
   public static let all: [any LearningRule.Type] = [
     Backpropagation.self,
     DecoupledGreedy.self,
+    FeedbackAlignment.self,
+    DirectFeedbackAlignment.self,
+    DirectRandomTargetProjection.self,
+    TargetProjectionDescent.self,
   ]
-
-  /// Reads the key `learning:`.
-  public static func read(_ options: inout Options) throws(ConfigurationError) -> any LearningRule {
-    try options.named(
-      "learning", of: all.map { $0.name }, default: Backpropagation.name, "how a batch becomes gradients"
-    ) { (name, options) throws(ConfigurationError) in
-      guard let type = all.first(where: { $0.name == name }) else { preconditionFailure("\(name) was checked") }
-      return try type.init(options: &options)
-    }
-  }
 }

@@ -6,7 +6,13 @@ import Training
 @Suite("Laws of learning rules")
 struct RuleLaws {
   /// A line for each rule, with options where a rule needs some.
-  static let rules = ["backpropagation", "dgl", "{name: dgl, blocks: 1}"]
+  static let rules = [
+    "backpropagation", "dgl", "{name: dgl, blocks: 1}",
+    "feedback-alignment", "direct-feedback-alignment", "{name: direct-feedback-alignment, signal: sign}",
+    "drtp", "tpsgd", "{name: tpsgd, loss: l1}",
+    "{name: drtp, gradient-noise: {scale: 1e-3}}",
+    "{name: backpropagation, guidance: {model: {layers: [flatten, {linear: 9}, tanh, {linear: 10}]}}}",
+  ]
 
   @Test("digests are equal for all rank counts", arguments: rules)
   func ranks(_ rule: String) throws {

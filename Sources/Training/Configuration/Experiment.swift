@@ -17,7 +17,7 @@ public struct Experiment: Sendable {
   /// The data set.
   public let data: DataOptions
   /// How a batch becomes gradients.
-  public let learning: any LearningRule
+  public let learning: LearningConfiguration
   /// How long and in what portions.
   public internal(set) var training: TrainingOptions
   /// How parameters move.
@@ -57,7 +57,7 @@ public struct Experiment: Sendable {
     self.seed = UInt64(seed)
     model = try ModelConfiguration(&options)
     data = try DataOptions(&options)
-    learning = try LearningCatalog.read(&options)
+    learning = try LearningConfiguration(&options)
     training = try options.section("training", "how long and in what portions") {
       (options) throws(ConfigurationError) in try TrainingOptions(&options)
     }
@@ -72,6 +72,10 @@ public struct Experiment: Sendable {
     try options.require(
       training.clip == nil || type(of: exchange).allowsClipping, key: "training",
       "strategy: \(type(of: exchange).name) has no gradient to clip; leave out training.clip")
+    try options.require(
+      learning.noise == nil || exchange is any GradientStrategy, key: "learning",
+      "strategy: \(type(of: exchange).name) has no gradient of the whole batch to add noise to; leave out "
+        + "learning.gradient-noise, or choose a strategy that exchanges gradients, such as allreduce")
     checkpoint = try options.section("checkpoint", "when the state of training is written") {
       (options) throws(ConfigurationError) in try CheckpointOptions(&options)
     }
@@ -142,7 +146,7 @@ public struct PreparedExperiment: Sendable {
       }
       guard !(strategy is any ReplicaStrategy) || learning.phases == 1 else {
         throw ConfigurationError(
-          "strategy: \(type(of: strategy).name) trains a model for each shard, but learning: \(type(of: experiment.learning).name) "
+          "strategy: \(type(of: strategy).name) trains a model for each shard, but learning: \(experiment.learning.name) "
             + "trains in phases; choose a strategy that exchanges gradients, such as allreduce")
       }
     } catch {

@@ -19,7 +19,7 @@ public struct FederatedExperiment: Sendable {
   /// The data set.
   public let data: DataOptions
   /// How a batch becomes gradients.
-  public let learning: any LearningRule
+  public let learning: LearningConfiguration
   /// How a client's parameters move.
   public let optimizer: OptimizerConfiguration
   /// The loss, where it is not the targets' own, and how much of each target is spread over all classes.
@@ -61,7 +61,11 @@ public struct FederatedExperiment: Sendable {
     seed = UInt64(try options.integer("seed", default: 1, in: 0...Int.max, "seed of everything random"))
     model = try ModelConfiguration(&options)
     data = try DataOptions(&options)
-    learning = try LearningCatalog.read(&options)
+    learning = try LearningConfiguration(&options)
+    try options.require(
+      learning.noise == nil && learning.guidance == nil, key: "learning",
+      "learning.gradient-noise and learning.guidance have no meaning beside federated: clients train by themselves, on rules "
+        + "alone; leave them out")
     try options.require(
       !options.has("strategy"), key: "strategy",
       "strategy has no meaning beside federated; the method of a federation is federated.strategy")
@@ -144,7 +148,7 @@ public struct PreparedFederation: Sendable {
       dataset = built.dataset
       guard built.learning.phases == 1 else {
         throw ConfigurationError(
-          "learning: \(type(of: experiment.learning).name) trains in phases, which clients do not; choose another rule")
+          "learning: \(experiment.learning.name) trains in phases, which clients do not; choose another rule")
       }
       var partition: Partition
       (partition, clientTest) = try federated.evaluation.prepare(
