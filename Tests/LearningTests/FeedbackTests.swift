@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import Layers
 import Learning
 import Tensors
@@ -121,11 +122,13 @@ struct FeedbackTests {
       for place in 0..<27 {
         var sum = bias[place % 3]
         taps(sample, place / 9, place / 3 % 3, place % 3) { sum += weight[$0] * x[$1] }
-        h[place] = Double.tanh(sum)
+        h[place] = tanh(sum)
       }
       // Flattened images go channel by channel.
-      let outputs = (0..<3).map { output in
-        (0..<27).reduce(headBias[output]) { $0 + head[output * 27 + $1 % 3 * 9 + $1 / 3] * h[$1] }
+      let outputs = (0..<3).map { output -> Double in
+        var sum = headBias[output]
+        for place in 0..<27 { sum += head[output * 27 + place % 3 * 9 + place / 3] * h[place] }
+        return sum
       }
       let error = PlainNetwork.error(outputs, target, .crossEntropy, count: batch.count)
       let projected = PlainNetwork.product(rule == "error" ? error : target, matrix)
@@ -163,9 +166,11 @@ struct FeedbackTests {
       var before = [Double](repeating: 0, count: 5)
       for step in 0..<4 {
         let input = Array(x[(sample * 4 + step) * 2..<(sample * 4 + step) * 2 + 2])
-        let h = (0..<5).map { unit in
-          let fromInput = (0..<2).reduce(p[2][unit] + p[3][unit]) { $0 + p[0][unit * 2 + $1] * input[$1] }
-          return Double.tanh((0..<5).reduce(fromInput) { $0 + p[1][unit * 5 + $1] * before[$1] })
+        let h = (0..<5).map { unit -> Double in
+          var sum = p[2][unit] + p[3][unit]
+          for i in 0..<2 { sum += p[0][unit * 2 + i] * input[i] }
+          for i in 0..<5 { sum += p[1][unit * 5 + i] * before[i] }
+          return tanh(sum)
         }
         for unit in 0..<5 {
           let delta = (h[unit] - towards[unit]) / Double(batch.count) * (1 - h[unit] * h[unit])

@@ -20,7 +20,7 @@ struct GradientNoiseTests {
     let count = 200_000
     let drawn = Self.draw(noise, [0..<count], count: count, step: step).map { Double($0) / noise.deviation(step: step) }
     func moment(_ power: Int) -> Double {
-      drawn.reduce(0) { $0 + (0..<power).reduce(1.0) { product, _ in product * $1 } } / Double(count)
+      drawn.reduce(0.0) { sum, x in sum + (0..<power).reduce(1.0) { product, _ in product * x } } / Double(count)
     }
     // Five standard errors of each moment of a normal sample.
     let error = 5 / Double(count).squareRoot()
