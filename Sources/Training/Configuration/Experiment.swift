@@ -91,6 +91,7 @@ public struct Experiment: Sendable {
 
   /// Logical shards for a number of ranks; throws where ranks or samples do not go round.
   public func shards(ranks: Int) throws(ConfigurationError) -> Int {
+    let ranks = try StageGrid.replicas(ranks: ranks, stages: learning.stages)
     switch training.shards {
     case .ranks:
       let shards = ranks * compute.threads
@@ -138,6 +139,7 @@ public struct PreparedExperiment: Sendable {
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       let strategy = experiment.strategy()
       self.experiment = experiment
+      try StageGrid.check(experiment, learning)
       guard !(strategy is any ReplicaStrategy) || !model.meets else {
         throw ConfigurationError(
           "strategy: \(type(of: strategy).name) trains a model for each shard, but batch normalisation with synchronised: "

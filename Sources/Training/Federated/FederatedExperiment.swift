@@ -146,6 +146,10 @@ public struct PreparedFederation: Sendable {
         smoothing: experiment.labelSmoothing, experiment.learning, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
       dataset = built.dataset
+      guard experiment.learning.stages == 1 else {
+        throw ConfigurationError(
+          "learning.stages is \(experiment.learning.stages), but a client trains alone; leave it out")
+      }
       guard built.learning.phases == 1 else {
         throw ConfigurationError(
           "learning: \(experiment.learning.name) trains in phases, which clients do not; choose another rule")
