@@ -10,7 +10,7 @@ public protocol LearningRule: Sendable {
   static var name: String { get }
   /// What it does, in a sentence.
   static var help: String { get }
-  /// Reads its options.
+  /// Reads its own options; those of every rule are read by ``LearningConfiguration``.
   init(options: inout Options) throws(ConfigurationError)
   /// Makes the rule ready for a model: declares what it owns beside the model's parameters.  Errors name the layer that the
   /// rule cannot train, and why.
@@ -25,5 +25,9 @@ public enum LearningCatalog {
     DecoupledGreedy.self,
     ForwardForward.self,
     NoProp.self,
+    FeedbackAlignment.self,
+    DirectFeedbackAlignment.self,
+    DirectRandomTargetProjection.self,
+    TargetProjectionDescent.self,
   ]
 }

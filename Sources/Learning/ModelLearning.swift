@@ -14,6 +14,9 @@ public protocol ModelLearning: Sendable {
   /// Phases of equal length that training consists of; in each, only the parameters move that its program reaches.
   var phases: Int { get }
 
+  /// Files whose tensors are the states under a scope, where these are not drawn.
+  var givenStates: [(file: String, scope: String)] { get }
+
   /// Records forward pass, losses and gradients of one shard in a phase.  Metric 0 is the sum of the reported loss over the
   /// samples; metric 1, for classes, the number of correct ones.
   func record(_ recorder: Recorder, phase: Int)
@@ -26,6 +29,9 @@ public protocol ModelLearning: Sendable {
 extension ModelLearning {
   /// Losses of its own.
   public var followsOneLoss: Bool { false }
+
+  /// None.
+  public var givenStates: [(file: String, scope: String)] { [] }
 
   /// One phase.
   public var phases: Int { 1 }

@@ -10,6 +10,10 @@ struct RuleLaws {
     "backpropagation", "dgl", "{name: dgl, blocks: 1}", "{name: noprop, blocks: 2, units: 8}",
     "{name: noprop, variant: ct, units: 8, inference-steps: 2}",
     "{name: noprop, variant: fm, units: 8, inference-steps: 2}",
+    "feedback-alignment", "direct-feedback-alignment", "{name: direct-feedback-alignment, signal: sign}",
+    "drtp", "tpsgd", "{name: tpsgd, loss: l1}",
+    "{name: drtp, gradient-noise: {scale: 1e-3}}",
+    "{name: backpropagation, guidance: {model: {layers: [flatten, {linear: 9}, tanh, {linear: 10}]}}}",
   ]
 
   @Test("digests are equal for all rank counts", arguments: rules)

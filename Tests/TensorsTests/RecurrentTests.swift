@@ -76,4 +76,44 @@ struct RecurrentTests {
     let run = Harness(arrays, build: Self.build(cell))
     #expect(run.output.allSatisfy { abs($0) <= 1 })
   }
+
+  /// The cells with the gradient cut between steps.
+  static func cut(_ cell: RecurrentCell) -> (Recorder, [Value]) -> Value {
+    { recorder, p in
+      recorder.flowsThroughTime = false
+      return build(cell)(recorder, p)
+    }
+  }
+
+  @Test("without the flow through time, a step's gradient is that of its own output", arguments: RecurrentCell.allCases)
+  func cutGradientsAreLocal(_ cell: RecurrentCell) {
+    let arrays = Self.arrays(cell, 2, 5, 3, 4)
+    var sum = [Float](repeating: 0, count: 30)
+    let weights = Array32.random([40], 50).scalars
+    for step in 0..<5 {
+      let here = weights.enumerated().map { $0 / 4 % 5 == step ? $1 : 0 }
+      let run = Harness(arrays, weights: here, build: Self.cut(cell))
+      for (place, gradient) in run.gradients[0].enumerated() where place / 3 % 5 != step { #expect(gradient == 0) }
+      // Of the last steps to be looked at, the flow through time changes the gradients of earlier inputs alone.
+      let whole = Harness(arrays, weights: here, build: Self.build(cell)).gradients[0]
+      for place in whole.indices where place / 3 % 5 == step {
+        #expect(abs(whole[place] - run.gradients[0][place]) < 1e-6)
+      }
+      for place in sum.indices { sum[place] += run.gradients[0][place] }
+    }
+    #expect(relativeError(Harness(arrays, weights: weights, build: Self.cut(cell)).gradients[0], sum) < 1e-6)
+  }
+
+  @Test("feedback through zeros instead of the hidden weight cuts a tanh recurrence")
+  func feedbackOfZeros() {
+    let arrays = Self.arrays(.tanh, 2, 5, 3, 4)
+    let weights = Array32.random([40], 50).scalars
+    let zeros = Array32([4, 4], [Float](repeating: 0, count: 16))
+    let fed = Harness(arrays, states: [zeros], weights: weights) { recorder, p, states in
+      recorder.feedback[recorder.layout.parameters[2]] = states[0]
+      return Self.build(.tanh)(recorder, p)
+    }
+    let cut = Harness(arrays, weights: weights, build: Self.cut(.tanh))
+    for (a, b) in zip(fed.gradients, cut.gradients) { #expect(relativeError(a, b) < 1e-6) }
+  }
 }

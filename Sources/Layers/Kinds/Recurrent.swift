@@ -10,7 +10,10 @@ public struct RecurrentLayer: Layer {
   let biasInput: Parameter
   let biasHidden: Parameter
   let cell: RecurrentCell
-  let lastOnly: Bool
+  /// Whether only the last step's state is passed on.
+  package let lastOnly: Bool
+  /// The states of all steps: `[time, hidden]`.
+  package let states: Signal
   /// A nonlinear function of its input.
   public var endsBlock: Bool { true }
 
@@ -26,14 +29,24 @@ public struct RecurrentLayer: Layer {
     biasHidden = scope.parameter("bias_hh_l0", [rows], .inputs(hidden))
     self.cell = cell
     self.lastOnly = lastOnly
-    output = lastOnly ? Signal([hidden]) : input.with(features: hidden)
+    states = input.with(features: hidden)
+    output = lastOnly ? Signal([hidden]) : states
   }
 
   /// Starts from a state of zeros.
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
-    let states = recorder.recurrent(
+    pass(recordStates(x, recorder), recorder)
+  }
+
+  /// Records the states of all steps.
+  package func recordStates(_ x: Value, _ recorder: Recorder) -> Value {
+    recorder.recurrent(
       cell, x, inputWeight: recorder.parameter(weightInput), hiddenWeight: recorder.parameter(weightHidden),
       inputBias: recorder.parameter(biasInput), hiddenBias: recorder.parameter(biasHidden))
+  }
+
+  /// What is passed on of the states of all steps.
+  package func pass(_ states: Value, _ recorder: Recorder) -> Value {
     guard lastOnly else { return states }
     let shape = recorder.shape(states)
     let last = recorder.slice(states, shape[1] - 1..<shape[1], axis: 1)

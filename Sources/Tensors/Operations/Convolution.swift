@@ -32,7 +32,10 @@ struct Convolution: Operation {
       if let biasSlot { recorder.filled(biasSlot) }
     }
     if recorder.needsGradient(x) {
-      let weights = library.packsOnce ? packed : recorder.pack(weight, library, forGradient: true)
+      let feedback = recorder.feedback(for: weight)
+      let weights =
+        library.packsOnce && feedback == nil
+        ? packed : recorder.pack(feedback ?? weight, library, forGradient: true)
       let dx = recorder.append(
         ConvolutionInputGradient(shape: shape, library: library), [gradient, weights], [.new(recorder.shape(x))])
       recorder.contribute(dx[0], to: x)

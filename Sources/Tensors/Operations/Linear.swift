@@ -46,8 +46,9 @@ struct Linear: Operation {
       recorder.filled(slot)
     }
     if recorder.needsGradient(x) {
+      let returning = recorder.feedback(for: weight).map(recorder.factor) ?? call.inputs[1]
       let dx = recorder.append(
-        LinearInputGradient(rows: rows, inputs: inputs, outputs: outputs), [gradient, call.inputs[1]],
+        LinearInputGradient(rows: rows, inputs: inputs, outputs: outputs), [gradient, returning],
         [.new(recorder.shape(x))])
       recorder.contribute(dx[0], to: x)
     }

@@ -92,8 +92,10 @@ struct Recurrence: Operation {
     guard let gradient = recorder.gradient(of: call.outputs[0]) else { return }
     let (parts, weight, bias, y) = (call.inputs[0], call.inputs[1], call.inputs[2], call.outputs[0])
     let (rows, columns) = (sizes.batch * sizes.time, sizes.gates * sizes.width)
+    let returning = recorder.flowsThroughTime ? recorder.feedback(for: weight) ?? weight : weight
     let made = recorder.append(
-      RecurrenceGradient(cell: cell, sizes: sizes), [weight, gradient] + call.outputs,
+      RecurrenceGradient(cell: cell, sizes: sizes, flowsThroughTime: recorder.flowsThroughTime),
+      [returning, gradient] + call.outputs,
       [.new(recorder.shape(parts))] + (cell == .gru ? [.new(recorder.shape(parts))] : []))
     let dhidden = made[made.count - 1]
     recorder.contribute(made[0], to: parts)
@@ -113,16 +115,18 @@ struct Recurrence: Operation {
   }
 }
 
-/// Backpropagation through time: from the last step to the first.
+/// Backpropagation through time: from the last step to the first; or, unless `flowsThroughTime`, each step by itself with
+/// the state before it as a constant.
 ///
 /// Inputs: weight, gradient of h, then the outputs of the recurrence.  Outputs: gradients of the gate parts from x and, for
 /// GRU, from h.
 struct RecurrenceGradient: Operation {
   let cell: RecurrentCell
   let sizes: Recurrence.Sizes
+  let flowsThroughTime: Bool
   var name: String { "\(cell.rawValue) recurrence gradient" }
 
-  func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { sizes.flops }
+  func flops(_ inputs: [ValueDescription], _ outputs: [ValueDescription]) -> Int { flowsThroughTime ? sizes.flops : 0 }
 
   func lower(_ inputs: [ValueDescription], _ outputs: [ValueDescription], _ compute: Compute) -> Lowering {
     let (s, product) = (sizes, MatrixProduct(compute))
@@ -155,7 +159,9 @@ struct RecurrenceGradient: Operation {
               gates, before: step > 0 ? run[y] + (step &- 1) &* s.width : nil, kept: state, dy, into: dgates, dhidden,
               carry: carry, batch: s.batch, width: s.width, gateStride: s.gateStride, stateStride: s.stateStride)
           }
-          if step > 0 {
+          if !flowsThroughTime {
+            carry.update(repeating: 0, count: 2 &* count)
+          } else if step > 0 {
             product(
               dhidden, lda: s.gateStride, run[weight], ldb: s.width, into: carry, ldc: s.width, m: s.batch, n: s.width,
               k: columns, beta: cell == .gru ? 1 : 0)

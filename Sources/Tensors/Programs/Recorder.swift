@@ -13,8 +13,8 @@ public enum Mode: Sendable {
 public final class Recorder {
   /// Samples of a batch.
   public let batch: Int
-  /// Training or evaluation.
-  public let mode: Mode
+  /// Training or evaluation; what is `frozen` is recorded as for evaluation.
+  public private(set) var mode: Mode
   /// Libraries and precision to compute with.
   public let compute: Compute
   /// Parameters and states that the program may refer to.
@@ -37,6 +37,14 @@ public final class Recorder {
   private(set) var incomingBytes = 0
   private(set) var outgoingBytes = 0
   private(set) var results: [Value] = []
+  private var frozenStates: FrozenStates?
+
+  /// States that gradients flow back through in place of weights: feedback alignment.
+  public var feedback: [Parameter: ModelState] = [:]
+  /// Weights through which gradients have flowed back to the inputs of their products, in the order of recording.
+  public private(set) var returningWeights: [Parameter] = []
+  /// Whether gradients flow from a step of a recurrence to the one before; else earlier states count as constants.
+  public var flowsThroughTime = true
 
   /// A recorder with nothing in it.
   public init(batch: Int, mode: Mode, layout: ParameterLayout, compute: Compute) {
@@ -74,6 +82,7 @@ public final class Recorder {
 
   /// A parameter of the model.
   public func parameter(_ parameter: Parameter) -> Value {
+    if let frozenStates { return place(frozenStates[parameter]) }
     let start = parameter.range.lowerBound
     if let known = parameterValues[start] { return known }
     let value = add(
@@ -84,10 +93,21 @@ public final class Recorder {
   }
 
   /// A state of the model, such as a running mean.
-  public func state(_ state: ModelState) -> Value {
+  public func state(_ state: ModelState) -> Value { place(frozenStates?[state] ?? state) }
+
+  private func place(_ state: ModelState) -> Value {
     add(
       state.shape, .float32, state.shape.count * 4, .fixed(.states, offset: state.range.lowerBound * 4),
       dependsOnParameters: false)
+  }
+
+  /// Records a model whose parameters and states lie among the states of this program: as in evaluation, and no gradient
+  /// flows to them.
+  public func frozen<Result>(_ states: FrozenStates, _ record: () -> Result) -> Result {
+    let outer = (mode, frozenStates)
+    (mode, frozenStates) = (.evaluation, states)
+    defer { (mode, frozenStates) = outer }
+    return record()
   }
 
   /// Where this shard's contribution to a state of the model goes.
@@ -322,6 +342,15 @@ public final class Recorder {
     } else {
       gradients[value] = gradient
     }
+  }
+
+  /// What the gradient of a product's input goes through in place of its weight; nil where that is the weight itself.
+  func feedback(for weight: Value) -> Value? {
+    guard case .fixed(.parameters, let offset) = self[weight].residence,
+      let parameter = layout.parameters.first(where: { $0.range.lowerBound * 4 == offset })
+    else { return nil }
+    if !returningWeights.contains(parameter) { returningWeights.append(parameter) }
+    return feedback[parameter].map(state)
   }
 
   /// The two gradients that were added last to make this one, whose sum its only reader forms itself; else it alone.

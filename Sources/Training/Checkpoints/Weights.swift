@@ -49,6 +49,22 @@ public enum Weights {
     return origin
   }
 
+  /// Loads another model's parameters and states into the states that a learning rule keeps of it under a scope.
+  static func load(
+    _ path: String, into store: ParameterStore, statesUnder scope: String
+  ) throws(CheckpointError) {
+    let origin = try find(path)
+    let file = try checkpointErrors { () throws(DataError) in try SafetensorsFile.open(origin.file) }
+    for state in store.layout.states where state.name.hasPrefix(scope + ".") {
+      let name = String(state.name.dropFirst(scope.count + 1))
+      guard let entry = file.tensors[name], entry.shape == state.shape, !entry.type.isInteger else {
+        throw CheckpointError(
+          .unsuitable, "\(file.path) does not hold `\(name)` as \(state.shape) numbers; give weights of that model")
+      }
+      try copy(file, name, state.range, store.states)
+    }
+  }
+
   /// Writes parameters and states under PyTorch's names as one safetensors file, whole or not at all.
   public static func write(_ path: String, _ store: ParameterStore, model: String) throws(CheckpointError) {
     _ = try checkpointErrors { () throws(DataError) in

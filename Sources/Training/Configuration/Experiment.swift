@@ -72,6 +72,10 @@ public struct Experiment: Sendable {
     try options.require(
       training.clip == nil || type(of: exchange).allowsClipping, key: "training",
       "strategy: \(type(of: exchange).name) has no gradient to clip; leave out training.clip")
+    try options.require(
+      learning.noise == nil || exchange is any GradientStrategy, key: "learning",
+      "strategy: \(type(of: exchange).name) has no gradient of the whole batch to add noise to; leave out "
+        + "learning.gradient-noise, or choose a strategy that exchanges gradients, such as allreduce")
     checkpoint = try options.section("checkpoint", "when the state of training is written") {
       (options) throws(ConfigurationError) in try CheckpointOptions(&options)
     }
@@ -129,7 +133,7 @@ public struct PreparedExperiment: Sendable {
     do {
       let built = try PreparedModel(
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.training.loss,
-        smoothing: experiment.training.labelSmoothing, experiment.learning.rule, experiment.compute,
+        smoothing: experiment.training.labelSmoothing, experiment.learning, experiment.compute,
         recomputes: experiment.training.recompute)
       (compute, dataset, learning) = (built.compute, built.dataset, built.learning)
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
@@ -144,7 +148,7 @@ public struct PreparedExperiment: Sendable {
       }
       guard !(strategy is any ReplicaStrategy) || learning.phases == 1 else {
         throw ConfigurationError(
-          "strategy: \(type(of: strategy).name) trains a model for each shard, but learning: \(type(of: experiment.learning.rule).name) "
+          "strategy: \(type(of: strategy).name) trains a model for each shard, but learning: \(experiment.learning.name) "
             + "trains in phases; choose a strategy that exchanges gradients, such as allreduce")
       }
     } catch {

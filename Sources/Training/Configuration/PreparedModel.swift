@@ -17,7 +17,7 @@ struct PreparedModel {
   /// the loss needs.
   init(
     _ configuration: ModelConfiguration, _ data: DataOptions, dataset given: Dataset?, seed: UInt64,
-    loss wanted: Objective.Loss?, smoothing: Double, _ rule: any LearningRule, _ options: ComputeOptions,
+    loss wanted: Objective.Loss?, smoothing: Double, _ rule: LearningConfiguration, _ options: ComputeOptions,
     recomputes: Bool,
     isClassifier: Bool = true
   ) throws {

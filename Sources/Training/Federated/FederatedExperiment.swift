@@ -63,6 +63,10 @@ public struct FederatedExperiment: Sendable {
     data = try DataOptions(&options)
     learning = try LearningConfiguration(&options)
     try options.require(
+      learning.noise == nil && learning.guidance == nil, key: "learning",
+      "learning.gradient-noise and learning.guidance have no meaning beside federated: clients train by themselves, on rules "
+        + "alone; leave them out")
+    try options.require(
       !options.has("strategy"), key: "strategy",
       "strategy has no meaning beside federated; the method of a federation is federated.strategy")
     var clip: Double?
@@ -139,7 +143,7 @@ public struct PreparedFederation: Sendable {
       let federated = experiment.federated
       let built = try PreparedModel(
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.loss,
-        smoothing: experiment.labelSmoothing, experiment.learning.rule, experiment.compute, recomputes: false,
+        smoothing: experiment.labelSmoothing, experiment.learning, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
       dataset = built.dataset
       guard experiment.learning.stages == 1 else {
@@ -148,8 +152,7 @@ public struct PreparedFederation: Sendable {
       }
       guard built.learning.phases == 1 else {
         throw ConfigurationError(
-          "learning: \(type(of: experiment.learning.rule).name) trains in phases, which clients do not; choose another rule"
-        )
+          "learning: \(experiment.learning.name) trains in phases, which clients do not; choose another rule")
       }
       var partition: Partition
       (partition, clientTest) = try federated.evaluation.prepare(

@@ -1,5 +1,6 @@
 import Communication
 import Layers
+import Learning
 import Optimizers
 import Strategies
 import Tensors
@@ -35,7 +36,10 @@ final class SharedModelTrainer: ModelTrainer {
   }
   private let everything: [Range<Int>]
   private var pending: Update?
+  /// The gradient that noise is being added to, the steps done, and the scalars that move.
+  private var disturbed: (block: Storage, step: Int, parameters: [Range<Int>])?
   private lazy var measuring: (Int) -> Void = { [unowned self] member in measure(member) }
+  private lazy var disturbing: (Int) -> Void = { [unowned self] member in disturb(member) }
   private lazy var updating: (Int) -> Void = { [unowned self] member in update(member) }
 
   /// A trainer of the weights in `store`; `plan` is what the strategy knows.
@@ -94,6 +98,11 @@ final class SharedModelTrainer: ModelTrainer {
     let sums = StepSums(sum, shards.block)
     // Between stages, whoever evaluates or keeps the model finds out.
     if link == nil { try sums.requireFinite(step: moment.index + 1) }
+    if experiment.learning.noise != nil {
+      let moved = shards.library.moved(moment.phase.number)
+      disturbed = (sum, moment.index, moved?.parameters ?? everything)
+      share(disturbing)
+    }
     let clip = try clipScale(sum, step: moment.index + 1)
     try shards.faults?.reach(.update)
     try link?.beforeUpdate(store)
@@ -133,6 +142,15 @@ final class SharedModelTrainer: ModelTrainer {
   /// Runs a closure for each part of the parameters, on as many threads.
   private func share(_ body: @escaping (Int) -> Void) {
     if updateParts.count > 1 { shards.team.runStored(body) } else { body(0) }
+  }
+
+  /// Adds noise to a part of the summed gradient.
+  private func disturb(_ member: Int) {
+    guard let noise = experiment.learning.noise, let disturbed, member < updateParts.count else { return }
+    for range in disturbed.parameters {
+      noise.add(
+        to: disturbed.block.base, range.clamped(to: updateParts[member]), seed: experiment.seed, step: disturbed.step)
+    }
   }
 
   private func measure(_ member: Int) {

@@ -3,6 +3,7 @@ import Configuration
 import Datasets
 import Foundation
 import Layers
+import Learning
 import Optimizers
 import Strategies
 import Tensors
@@ -80,9 +81,13 @@ public final class TrainingLoop {
       let store = ParameterStore(layout)
       self.store = store
       layout.initialise(store, seed: experiment.seed)
-      if let weights {
+      let given = prepared.learning.givenStates
+      if weights != nil || !given.isEmpty {
         try Agreement.together(base) { () throws(RunError) in
-          do throws(CheckpointError) { _ = try Weights.load(weights, into: store) } catch { throw RunError(error) }
+          do throws(CheckpointError) {
+            if let weights { try Weights.load(weights, into: store) }
+            for given in given { try Weights.load(given.file, into: store, statesUnder: given.scope) }
+          } catch { throw RunError(error) }
         }
       }
       progress = TrainingProgress()

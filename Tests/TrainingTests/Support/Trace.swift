@@ -107,7 +107,7 @@ struct Trace {
     let objective = Objective(.crossEntropy, target: target)
     var none = Options(try Node.parse("{}", file: "trace"))
     let recorder = Recorder(batch: description.batch, mode: .training, layout: layout, compute: compute)
-    try LearningCatalog.read(&none).record(model, objective, recorder)
+    try LearningConfiguration(&none).prepare(model, objective).record(recorder, phase: 0)
     let plan = Plan(recorder)
     var options = Options(try Node.parse(optimizer, file: "trace"))
     let update = try OptimizerConfiguration(options: &options)
