@@ -27,14 +27,14 @@ public struct Objective: Sendable {
   /// Terms that a sample adds to the mean: one a class, or one a value.
   public var termsPerSample: Int { max(1, target.count) }
 
-  /// Records the targets of the batch and the loss of `outputs`.  Metric 0 is the sum of all terms; for classes metric 1
-  /// counts correct ones.
-  public func record(_ outputs: Value, _ recorder: Recorder) -> Value {
+  /// Records the targets of the batch and the loss of `outputs`, whose gradient is scaled by `weight`.  Metric 0 is the sum of
+  /// all terms; for classes metric 1 counts correct ones.
+  public func record(_ outputs: Value, _ recorder: Recorder, weight: Float = 1) -> Value {
     let targets = recorder.target(target, loss == .crossEntropy ? .int32 : .float32)
     return switch loss {
-    case .crossEntropy: recorder.softmaxCrossEntropy(outputs, targets, smoothing: smoothing)
-    case .binaryCrossEntropy: recorder.binaryCrossEntropy(outputs, targets)
-    case .meanSquaredError: recorder.meanSquaredError(outputs, targets)
+    case .crossEntropy: recorder.softmaxCrossEntropy(outputs, targets, smoothing: smoothing, weight: weight)
+    case .binaryCrossEntropy: recorder.binaryCrossEntropy(outputs, targets, weight: weight)
+    case .meanSquaredError: recorder.meanSquaredError(outputs, targets, weight: weight)
     }
   }
 }

@@ -22,7 +22,11 @@ public enum LearningCatalog {
   /// All of them.
   public static let all: [any LearningRule.Type] = [
     Backpropagation.self,
+    Greedy.self,
     DecoupledGreedy.self,
+    InfoPro.self,
+    AugLocal.self,
+    MomentumAuxiliary.self,
   ]
 
   /// Reads the key `learning:`.

@@ -14,7 +14,7 @@ public final class Recorder {
   /// Samples of a batch.
   public let batch: Int
   /// Training or evaluation.
-  public let mode: Mode
+  public private(set) var mode: Mode
   /// Libraries and precision to compute with.
   public let compute: Compute
   /// Parameters and states that the program may refer to.
@@ -72,9 +72,10 @@ public final class Recorder {
     add(shape, .float32, shape.count * 4, .fixed(.table, offset: 0), dependsOnParameters: false)
   }
 
-  /// A parameter of the model.
+  /// A parameter of the model; of a follower its present scalars among the states, which no gradient reaches.
   public func parameter(_ parameter: Parameter) -> Value {
     let start = parameter.range.lowerBound
+    if parameter.isFollower { return states(parameter.shape, at: start) }
     if let known = parameterValues[start] { return known }
     let value = add(
       parameter.shape, .float32, parameter.shape.count * 4, .fixed(.parameters, offset: start * 4),
@@ -84,10 +85,10 @@ public final class Recorder {
   }
 
   /// A state of the model, such as a running mean.
-  public func state(_ state: ModelState) -> Value {
-    add(
-      state.shape, .float32, state.shape.count * 4, .fixed(.states, offset: state.range.lowerBound * 4),
-      dependsOnParameters: false)
+  public func state(_ state: ModelState) -> Value { states(state.shape, at: state.range.lowerBound) }
+
+  private func states(_ shape: Shape, at start: Int) -> Value {
+    add(shape, .float32, shape.count * 4, .fixed(.states, offset: start * 4), dependsOnParameters: false)
   }
 
   /// Where this shard's contribution to a state of the model goes.
@@ -175,6 +176,15 @@ public final class Recorder {
 
   /// Keeps a value until the end of a run, so that it can be read then; results are numbered in order.
   public func result(_ value: Value) { results.append(value) }
+
+  /// Records in the form for evaluation within a program for training: running statistics, which stay where they are, and
+  /// no dropout.  What is made so may only be read detached.
+  public func evaluating<Result>(_ record: () -> Result) -> Result {
+    let outer = mode
+    mode = .evaluation
+    defer { mode = outer }
+    return record()
+  }
 
   // MARK: Instructions
 
