@@ -64,7 +64,8 @@ struct InformationLossKind: LocalLossKind {
     if let vocabulary = sample.vocabulary {
       guard signal.shape.rank == 2, signal.shape[0] == sample.shape[0] else {
         throw ConfigurationError(
-          "rule infopro cannot train block \(place.block), which makes \(signal) of \(sample): no decoder tells the tokens")
+          "rule infopro cannot train block \(place.block), which makes \(signal) of \(sample): no decoder tells the tokens"
+        )
       }
       stack.append(in: &scope) { LinearLayer($0, outputs: vocabulary, in: &$1) }
       return stack.sequential

@@ -6,7 +6,18 @@ import Training
 @Suite("Laws of learning rules")
 struct RuleLaws {
   /// A line for each rule, with options where a rule needs some.
-  static let rules = ["backpropagation", "dgl", "{name: dgl, blocks: 1}"]
+  static let rules = [
+    "backpropagation",
+    "greedy",
+    "dgl",
+    "{name: dgl, head: linear}",
+    "{name: dgl, blocks: 1}",
+    "infopro",
+    "{name: infopro, loss: contrast}",
+    "{name: auglocal, depth: 1}",
+    "man",
+    "{name: man, host: infopro}",
+  ]
 
   @Test("digests are equal for all rank counts", arguments: rules)
   func ranks(_ rule: String) throws {

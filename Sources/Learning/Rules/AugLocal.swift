@@ -29,7 +29,8 @@ public struct AugLocal: LearningRule {
     let layers = blocks.bodies.count
     guard depth < layers else {
       throw ConfigurationError(
-        "learning.depth is \(depth), but \(model.name) has \(layers) blocks: at most \(layers - 1) can follow the first")
+        "learning.depth is \(depth), but \(model.name) has \(layers) blocks: at most \(layers - 1) can follow the first"
+      )
     }
     let depths = AuxiliaryDepths(layers: layers, depth: depth, pyramid: pyramid)
     let last = blocks.bodies[depths.modules - 1].lowerBound..<model.layers.count
@@ -40,25 +41,30 @@ public struct AugLocal: LearningRule {
 }
 
 /// How deep auxiliary nets are, and which of the model's blocks they copy.
-struct AuxiliaryDepths: Sendable {
+package struct AuxiliaryDepths: Sendable {
   /// Blocks of the model.
-  let layers: Int
+  package let layers: Int
   /// The deepest net, which is the first.
-  let depth: Int
+  package let depth: Int
   /// τ: the last net has the share 1 − τ of the depth, and τ blocks more.
-  let pyramid: Double
+  package let pyramid: Double
+
+  /// The nets of a model of some blocks.
+  package init(layers: Int, depth: Int, pyramid: Double) {
+    (self.layers, self.depth, self.pyramid) = (layers, depth, pyramid)
+  }
 
   /// K: all but the last have an auxiliary net.
-  var modules: Int { layers - depth }
+  package var modules: Int { layers - depth }
 
   /// The depth of the net of a module: from d to d (1 − τ) + τ, rounded half to even.
-  func depth(of module: Int) -> Int {
+  package func depth(of module: Int) -> Int {
     let fall = modules > 2 ? Double(module) * pyramid / Double(modules - 2) : 0
     return max(1, Int((Double(depth) * (1 - fall) + fall).rounded(.toNearestOrEven)))
   }
 
   /// The blocks that the net of a module copies; the last of them is the model's last.
-  func copied(by module: Int) -> [Int] {
+  package func copied(by module: Int) -> [Int] {
     let (after, wanted) = (layers - module - 1, depth(of: module))
     if wanted >= after { return Array(module + 1..<layers) }
     return (1...wanted).map {

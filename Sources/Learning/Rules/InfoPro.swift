@@ -27,7 +27,8 @@ public struct InfoPro: LearningRule {
       reconstruction: try LossRamp.read(
         &options, "reconstruction", default: [5, 0.2], "weight of the reconstruction: in the first and the last block"),
       prediction: try LossRamp.read(
-        &options, "prediction", default: [0.05, 0.5], "weight of telling classes apart: in the first and the last block"))
+        &options, "prediction", default: [0.05, 0.5], "weight of telling classes apart: in the first and the last block"
+      ))
   }
 
   /// A decoder and a classifier a block but the last.

@@ -69,7 +69,8 @@ struct ResizeShape: Hashable, Sendable {
 
   /// The pixels that a place of the result lies between: centres of pixels are at halves (PyTorch's `align_corners=False`).
   @inline(__always)
-  private static func place(_ index: Int, from extent: Int, to wanted: Int) -> (first: Int, second: Int, weight: Float) {
+  private static func place(_ index: Int, from extent: Int, to wanted: Int) -> (first: Int, second: Int, weight: Float)
+  {
     let place = max(0, (Float(index) + 0.5) * (Float(extent) / Float(wanted)) - 0.5)
     let first = min(Int(place), extent &- 1)
     return (first, min(first &+ 1, extent &- 1), place - Float(first))

@@ -53,7 +53,8 @@ struct SupervisedContrast: Operation {
         if !differentiates { return }
         let dx = run[gradient]
         product(s, lda: rows, z, ldb: width, into: dx, ldc: width, m: rows, n: width, k: rows)
-        product(s, transposeA: true, lda: rows, z, ldb: width, into: dx, ldc: width, m: rows, n: width, k: rows, beta: 1)
+        product(
+          s, transposeA: true, lda: rows, z, ldb: width, into: dx, ldc: width, m: rows, n: width, k: rows, beta: 1)
         row = 0
         while row < rows {
           SupervisedContrast.project(dx + row &* width, z + row &* width, length: length[row], width)

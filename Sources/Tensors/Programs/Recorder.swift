@@ -31,6 +31,8 @@ public final class Recorder {
   private var layers = 0
   private var isDifferentiating = false
   private var randomLayers: UInt64 = 0
+  /// Whether parts of the program are recorded and differentiated one after the other.
+  private(set) var isSegmented = false
   private(set) var metricCount = 0
   /// Where the sums of the reported loss go, while it is recorded.
   private var reportedMetric: Int?
@@ -273,6 +275,7 @@ public final class Recorder {
 
   /// Records and fuses a part of the program.  Of the values made, only those returned may be read outside of it.
   public func segment(_ record: () -> [Value]) -> (segment: Segment, values: [Value]) {
+    isSegmented = true
     let first = instructions.count
     let values = record()
     fuse(from: first, keeping: values)
