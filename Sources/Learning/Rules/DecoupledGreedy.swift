@@ -1,6 +1,5 @@
 import Configuration
 import Layers
-import Tensors
 
 /// Decoupled greedy learning (Belilovsky, Eickenberg, Oyallon 2020): every block learns from a classifier of its own, all at
 /// the same time.

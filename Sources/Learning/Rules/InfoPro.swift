@@ -1,6 +1,5 @@
 import Configuration
 import Layers
-import Tensors
 
 /// Information propagation (Wang, Ni, Song, Yang, Huang, ICLR 2021): every block learns to keep the sample, which a decoder
 /// reconstructs, and to tell classes apart, with weights that shift from the one to the other block by block.
@@ -36,22 +35,4 @@ public struct InfoPro: LearningRule {
     let blocks = try Blocks(model, count: count)
     return try LocallyTrainedModel(model, objective, modules: blocks.modules, loss)
   }
-}
-
-/// A weight that changes from block to block along a line: λ = λa (1 − r) + λb r.
-struct LossRamp: Sendable {
-  let first: Float
-  let last: Float
-
-  /// Reads two numbers.
-  static func read(
-    _ options: inout Options, _ key: String, default ends: [Double], _ help: String
-  ) throws(ConfigurationError) -> LossRamp {
-    let ends = try options.numbers(key, default: ends, in: .nonNegative, help)
-    try options.require(ends.count == 2, key: key, "\(options.keyPath).\(key) takes two numbers, and has \(ends.count)")
-    return LossRamp(first: Float(ends[0]), last: Float(ends[1]))
-  }
-
-  /// The weight at a share of the way.
-  func weight(_ share: Float) -> Float { first * (1 - share) + last * share }
 }
