@@ -34,13 +34,7 @@ struct LocallyTrainedModel: ModularLearning {
     self.objective = objective
     self.losses = losses
     modules = ranges.enumerated().map { index, layers in
-      guard index < losses.count else { return LearningModule(extended, layers: layers) }
-      let name = "auxiliary.\(index)"
-      let follows = extended.layout.states.compactMap { state -> Range<Int>? in
-        guard case .following(let parameter, _) = state.motion, state.name.hasPrefix(name + ".") else { return nil }
-        return parameter
-      }
-      return LearningModule(extended, layers: layers, auxiliary: [name], follows: follows)
+      LearningModule(extended, layers: layers, auxiliary: index < losses.count ? ["auxiliary.\(index)"] : [])
     }
   }
 

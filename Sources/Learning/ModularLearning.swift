@@ -7,14 +7,10 @@ public struct LearningModule: Sendable {
   public let layers: Range<Int>
   /// What the names of its parameters and states begin with: its layers, and what the rule declared for it.
   public let scopes: [String]
-  /// Scalars of the next module's parameters that states of this one follow: it must know them as they were before a step when
-  /// the step ends.
-  public let follows: [Range<Int>]
 
   /// A module of some layers of a model and of what a rule declared under `auxiliary`.
-  public init(_ model: Model, layers: Range<Int>, auxiliary: [String] = [], follows: [Range<Int>] = []) {
+  public init(_ model: Model, layers: Range<Int>, auxiliary: [String] = []) {
     self.layers = layers
-    self.follows = follows
     scopes = model.layers[layers].map(\.name) + auxiliary
   }
 

@@ -53,8 +53,8 @@ struct LocalRuleTests {
   func differences(_ rule: String, _ losses: [Int: Double]) throws {
     // Smooth functions, so that differences are not spoilt by kinks.
     let model =
-      "model={layers: [{convolution: {channels: 4, kernel: 3}}, batch-norm, tanh, {max-pool: 2}, flatten, {linear: 9}, tanh, "
-      + "{linear: 8}, tanh, {linear: 7}, tanh, {linear: 10}]}"
+      "model={layers: [{convolution: {channels: 4, kernel: 3}}, batch-norm, tanh, {max-pool: 2}, flatten, {linear: 9}, "
+      + "tanh, {linear: 8}, tanh, {linear: 7}, tanh, {linear: 10}]}"
     let step = try LocalStep(rule, [model])
     let plan = step.plan(modules: 0..<1)
     let outgoing = UnsafeMutableRawPointer.allocate(byteCount: plan.outgoing.bytes, alignment: 64)
@@ -82,15 +82,15 @@ struct LocalRuleTests {
   }
 
   /// A run's store when it has ended.
-  static func store(_ rule: String, _ changes: [String]) throws -> ParameterStore {
-    let loop = try TrainingLoop(try LearningRun.prepare(rule, changes), InProcessCommunicator.alone())
+  static func store(_ rule: String, _ changes: [String] = []) throws -> ParameterStore {
+    let loop = try TrainingLoop(try LearningRun.prepare(rule, [LocalStep.model] + changes), InProcessCommunicator.alone())
     _ = try loop.run()
     return loop.store
   }
 
   @Test("greedy blocks stay as they were when their phase was over, statistics too")
   func freezing() throws {
-    let greedy = try Self.store("greedy", [])
+    let greedy = try Self.store("greedy")
     let first = try Self.store("dgl", ["training.steps=4"])
     let start = ParameterStore(greedy.layout)
     greedy.layout.initialise(start, seed: 11)
@@ -133,24 +133,34 @@ struct LocalRuleTests {
     #expect(seen == 4)
   }
 
-  @Test("a module tells what it must know of the next")
-  func follows() throws {
-    let modules = try LocalStep("man").modular.modules
-    let layout = try LocalStep("man").learning.model.layout
-    for (index, module) in modules.enumerated() {
-      #expect(module.follows.isEmpty == (index == modules.count - 1))
-      for range in module.follows {
+  @Test("teachers follow parameters of the next module alone")
+  func neighbours() throws {
+    let step = try LocalStep("man")
+    let layout = step.learning.model.layout
+    for (index, module) in step.modular.modules.enumerated() {
+      let followed = layout.states.compactMap { state -> Range<Int>? in
+        guard module.owns(state.name), case .following(let range, _) = state.motion else { return nil }
+        return range
+      }
+      #expect(followed.isEmpty == (index == step.modular.modules.count - 1))
+      for range in followed {
         let parameter = try #require(layout.parameters.first { $0.range == range })
-        #expect(modules[index + 1].owns(parameter.name))
+        #expect(step.modular.modules[index + 1].owns(parameter.name))
       }
     }
-    #expect(try LocalStep("dgl").modular.modules.allSatisfy { $0.follows.isEmpty })
+  }
+
+  @Test("digests of three blocks are equal for all rank counts", arguments: rules + ["greedy"])
+  func ranks(_ rule: String) throws {
+    let digests = try [1, 2, 5].map { try LearningRun.train(rule, ranks: $0, [LocalStep.model]).parametersDigest }
+    #expect(Set(digests).count == 1)
   }
 
   @Test("AugLocal with all blocks but one after the first is backpropagation")
   func oneModule() throws {
-    let deepest = try LearningRun.train("{name: auglocal, depth: 2}").parametersDigest
-    #expect(try LearningRun.train("backpropagation").parametersDigest == deepest)
+    let deepest = try LearningRun.train("{name: auglocal, depth: 2}", [LocalStep.model]).parametersDigest
+    #expect(try LearningRun.train("backpropagation", [LocalStep.model]).parametersDigest == deepest)
+    #expect(try LearningRun.train("{name: auglocal, depth: 1}", [LocalStep.model]).parametersDigest != deepest)
   }
 
   @Test("all rules train images of odd extents and of one pixel, vectors and sequences", arguments: rules + ["greedy"])

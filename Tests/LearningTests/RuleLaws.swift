@@ -14,7 +14,6 @@ struct RuleLaws {
     "{name: dgl, blocks: 1}",
     "infopro",
     "{name: infopro, loss: contrast}",
-    "{name: auglocal, depth: 1}",
     "man",
     "{name: man, host: infopro}",
   ]

@@ -10,7 +10,7 @@ enum LearningRun {
     name: learning
     seed: 11
     model: {layers: [{convolution: {channels: 6, kernel: 3}}, batch-norm, relu, {max-pool: 2}, flatten, {linear: 17}, relu,
-      {dropout: 0.2}, {linear: 13}, relu, {linear: 10}]}
+      {dropout: 0.2}, {linear: 10}]}
     data: {name: digits, subset: 310}
     training: {steps: 12, batch: 23, shards: 5, evaluate: 100 steps}
     optimizer: {name: sgd, learning-rate: 0.05, momentum: 0.9}
@@ -34,6 +34,6 @@ enum LearningRun {
     let prepared = try prepare(learning, changes, yaml: yaml)
     return try InProcessCommunicator.run(ranks: ranks) { communicator in
       try TrainingLoop(prepared, communicator).run()
-    }[0]
+    }[0].get()
   }
 }

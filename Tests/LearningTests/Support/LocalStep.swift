@@ -13,8 +13,13 @@ final class LocalStep {
   private let batch: Batch
   private var version = 0
 
+  /// Three blocks: one of images, two of rows, the last with dropout.
+  static let model =
+    "model={layers: [{convolution: {channels: 6, kernel: 3}}, batch-norm, relu, {max-pool: 2}, flatten, {linear: 17}, relu, "
+    + "{dropout: 0.2}, {linear: 13}, relu, {linear: 10}]}"
+
   /// The first samples of the digits, and the initial weights.
-  init(_ rule: String, _ changes: [String] = [], samples: Int = 13) throws {
+  init(_ rule: String, _ changes: [String] = [model], samples: Int = 13) throws {
     let prepared = try LearningRun.prepare(rule, changes)
     learning = prepared.learning
     compute = prepared.compute

@@ -7,14 +7,17 @@ import Tensors
 enum RuleWithoutData {
   /// A rule for a model, both as configurations have them.
   static func prepare(
-    _ rule: String, _ model: String, input: Signal, classes: Int = 10, target: Shape = []
+    _ learning: String, _ model: String, input: Signal, classes: Int = 10, target: Shape = []
   ) throws -> any ModelLearning {
-    var options = Options(try Node.parse("{model: \(model), learning: \(rule)}", file: "rule.yaml"))
+    var options = Options(try Node.parse("{model: \(model), learning: \(learning)}", file: "rule.yaml"))
     let configuration = try ModelConfiguration(&options)
-    let learning = try LearningCatalog.read(&options)
+    let rule = try options.named("learning", of: LearningCatalog.all.map { $0.name }, "a rule") {
+      (name, options) throws(ConfigurationError) -> any LearningRule in
+      try LearningCatalog.all.first { $0.name == name }!.init(options: &options)
+    }
     try options.finish()
     let built = try configuration.build(input: input, classes: classes).model
-    return try learning.prepare(built, Objective(.crossEntropy, target: target))
+    return try rule.prepare(built, Objective(.crossEntropy, target: target))
   }
 
   /// Gradients and sums of a run over tokens or numbers that are counted up.
