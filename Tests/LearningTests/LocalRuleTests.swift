@@ -83,7 +83,8 @@ struct LocalRuleTests {
 
   /// A run's store when it has ended.
   static func store(_ rule: String, _ changes: [String] = []) throws -> ParameterStore {
-    let loop = try TrainingLoop(try LearningRun.prepare(rule, [LocalStep.model] + changes), InProcessCommunicator.alone())
+    let prepared = try LearningRun.prepare(rule, [LocalStep.model] + changes)
+    let loop = try TrainingLoop(prepared, InProcessCommunicator.alone())
     _ = try loop.run()
     return loop.store
   }
