@@ -28,14 +28,4 @@ public enum LearningCatalog {
     AugLocal.self,
     MomentumAuxiliary.self,
   ]
-
-  /// Reads the key `learning:`.
-  public static func read(_ options: inout Options) throws(ConfigurationError) -> any LearningRule {
-    try options.named(
-      "learning", of: all.map { $0.name }, default: Backpropagation.name, "how a batch becomes gradients"
-    ) { (name, options) throws(ConfigurationError) in
-      guard let type = all.first(where: { $0.name == name }) else { preconditionFailure("\(name) was checked") }
-      return try type.init(options: &options)
-    }
-  }
 }

@@ -205,9 +205,22 @@ enum ConfigurationPages {
     page(
       "Strategies",
       """
-      `strategy: allreduce` says when and what ranks tell each other; `learning: backpropagation` how a batch becomes gradients.
+      `strategy: allreduce`, or `strategy: {name: diloco, period: 50}`, says when and what ranks tell each other.
       """,
-      [("Strategies: strategy", strategyKeys), ("Learning rules: learning", learningKeys)])
+      [("", strategyKeys)])
+  }
+
+  static var learning: String {
+    page(
+      "Learning rules",
+      """
+        learning: {name: dgl, blocks: 4}
+
+      How a batch becomes gradients. Local rules cut the model into blocks, each up to a nonlinearity; `blocks` joins them into \
+      fewer. `stages: S` spreads the modules of those that learn one after the other over S ranks, to the same digest. \
+      `nndist bench learning CONFIG` compares rules.
+      """,
+      [("", learningKeys)])
   }
 
   static var faultKeys: [Choice] {

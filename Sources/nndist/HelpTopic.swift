@@ -42,7 +42,10 @@ struct HelpTopic: Sendable {
     HelpTopic(
       name: "strategies", summary: "how ranks exchange what they learn: `strategy:`",
       text: { ConfigurationPages.strategies },
-      keys: { (ConfigurationPages.strategyKeys + ConfigurationPages.learningKeys).flatMap(\.keys) }),
+      keys: { ConfigurationPages.strategyKeys.flatMap(\.keys) }),
+    HelpTopic(
+      name: "learning", summary: "how a batch becomes gradients: `learning:`",
+      text: { ConfigurationPages.learning }, keys: { ConfigurationPages.learningKeys.flatMap(\.keys) }),
     HelpTopic(
       name: "faults", summary: "what can be made to go wrong with a run: `faults:`",
       text: { ConfigurationPages.faults }, keys: { ConfigurationPages.faultKeys.flatMap(\.keys) }),

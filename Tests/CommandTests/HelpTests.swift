@@ -4,7 +4,8 @@ import Testing
 @Suite("Help")
 struct HelpTests {
   static let topics = [
-    "config", "models", "layers", "data-sets", "federated", "partitions", "optimizers", "strategies", "faults",
+    "config", "models", "layers", "data-sets", "federated", "partitions", "optimizers", "strategies", "learning",
+    "faults",
     "exit-codes", "environment",
   ]
 
@@ -78,7 +79,8 @@ struct HelpTests {
       ("optimizers", ["sgd", "nesterov", "adamw", "lars", "one-cycle", "milestones"]),
       ("data-sets", ["digits", "fashion-mnist", "tinyshakespeare", "csv", "label", "npz"]),
       ("partitions", ["iid", "dirichlet", "alpha", "shards-per-client", "natural", "resample", "minimum"]),
-      ("strategies", ["allreduce", "backpropagation"]),
+      ("strategies", ["allreduce", "diloco"]),
+      ("learning", ["backpropagation", "dgl"]),
       ("faults", ["kill", "hang", "delay", "corrupt", "nan", "fail-write", "fill-disk", "attempt", "at"]),
       ("exit-codes", (0...11).map { "  \($0) " }),
       ("environment", ["NNDIST_DATA", "NNDIST_SECTION__KEY", "NNDIST_MARCH", "NO_COLOR"]),

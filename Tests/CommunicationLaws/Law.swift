@@ -11,7 +11,7 @@ public struct Law: Sendable, CustomStringConvertible {
   public var description: String { name }
 
   /// All laws.
-  public static let all: [Law] = collectives + reductions + trees + requests + groups + memories + tickets
+  public static let all: [Law] = collectives + reductions + trees + requests + groups + memories + tickets + channels
 
   /// Checks all laws and that none leaves a request behind.
   public static func checkAll(_ communicator: any Communicator) throws {

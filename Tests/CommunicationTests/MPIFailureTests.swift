@@ -38,6 +38,15 @@ extension CommunicationSuites {
       #expect(ranks == 2 || run.errors.contains("; rank 3 called barrier; "), "\(run.errors)")
     }
 
+    @Test(
+      "a stage that stops is named when patience ends, and the job returns 6", arguments: [2, 3],
+      ["window", "messages"])
+    func stopStage(ranks: Int, transport: String) throws {
+      let run = try MPIRun(ranks: ranks, ["stop-stage", "1"], timeout: "2", transport: transport)
+      #expect(run.status == 6, "\(run.errors)")
+      #expect(run.errors.contains("waited 2 s for rank 1 in receive of"), "\(run.errors)")
+    }
+
     /// What the last rank does, and what it and the others are said to have called.
     static let contradictions: [(what: String, odd: String, others: String)] = [
       ("kind", "broadcast of 6 Float from rank 0", "all-reduce (sum) of 6 Float"),

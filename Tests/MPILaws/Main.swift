@@ -7,7 +7,7 @@ import MPICommunication
 ///
 /// Without arguments all laws are checked on every transport, whole and with messages cut into small pieces. `leave R`: rank
 /// R ends without a word. `kill R`: rank R is killed while the others wait. `stop R`: rank R never calls again. `kill-tree R`,
-/// `stop-tree R`: the same in a tree-reduce.
+/// `stop-tree R`: the same in a tree-reduce. `stop-stage R`: rank R neither fills nor releases registers any more.
 /// `contradict WHAT`: the last rank calls something else. `long`: a buffer beyond the counts of C. `traffic`: calls of every
 /// kind; each rank prints what it gave to the wire. `time`: prints the medians of some exchanges, `time-tickets` what a ticket costs. `hosts N` before any of
 /// these: so many ranks in a row pretend to be on a host of their own.
@@ -72,6 +72,17 @@ struct Main {
         while true { pause() }
       }
       try world.treeReduce(UnsafeBufferPointer(block), count: 1_024, tree: tree)
+    case "stop-stage":
+      let (next, last) = ((world.rank + 1) % world.size, (world.rank + world.size - 1) % world.size)
+      let sender = RegisterSender(world, to: next, tag: 0, count: 2, byteCount: 100_000)
+      let receiver = try RegisterReceiver(world, from: last, tag: 0, count: 2, byteCount: 100_000)
+      for number in 0..<9 {
+        if number == 5, world.rank == Int(arguments[1]) { while true { pause() } }
+        _ = try sender.acquire()
+        try sender.send(byteCount: 100_000)
+        _ = try receiver.receive()
+        try receiver.release()
+      }
     case "contradict": try contradict(world, arguments[1])
     case "long": try checkLong(world)
     case "traffic": try makeTraffic(messages)

@@ -16,13 +16,22 @@ public struct Buckets: Sendable {
   public static func size(for count: Int) -> Int { min(1 << 20, max(1 << 14, count / 8)) }
 
   /// Buckets of about `scalars` scalars of a block of `count`; the first is a quarter of that, so that the exchange starts
-  /// early.  A parameter never lies in two buckets, so one larger than a bucket makes a larger bucket.
-  public init(layout: ParameterLayout, gradientReady: [Int], count: Int, scalars: Int) {
+  /// early.  A parameter never lies in two buckets, so one larger than a bucket makes a larger bucket.  Where `owned` says
+  /// which parameters have gradients here, by their places, others lie in no bucket.
+  public init(layout: ParameterLayout, gradientReady: [Int], count: Int, scalars: Int, owned: Set<Int>? = nil) {
     var ranges: [Range<Int>] = []
     var ready: [Int] = []
     var end = count
     var latest = 0
     for (index, parameter) in layout.parameters.enumerated().reversed() {
+      if let owned, !owned.contains(index) {
+        if end > parameter.range.upperBound {
+          ranges.append(parameter.range.upperBound..<end)
+          ready.append(latest)
+        }
+        (end, latest) = (parameter.range.lowerBound, 0)
+        continue
+      }
       latest = max(latest, gradientReady[index])
       let start = parameter.range.lowerBound
       let limit = ranges.isEmpty ? scalars / 4 : scalars

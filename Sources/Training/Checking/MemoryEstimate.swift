@@ -1,5 +1,6 @@
 import Datasets
 import Layers
+import Learning
 import Optimizers
 import Strategies
 import Tensors
@@ -122,9 +123,14 @@ extension MemoryEstimate {
   /// The estimates of all ranks of a training; throws where shards, ranks and samples do not go together.
   public static func all(_ prepared: PreparedExperiment, ranks: Int) throws(RunError) -> [MemoryEstimate] {
     let schedule = try BatchSchedule(prepared, ranks: ranks)
-    let library = ProgramLibrary(prepared, schedule)
-    try library.requireStatistics(
+    let stages = prepared.experiment.learning.stages
+    let libraries = StageGrid.modules(of: prepared).map { ProgramLibrary(prepared, schedule, modules: $0) }
+    try libraries[0].requireStatistics(
       schedule, totalSteps: schedule.totalSteps(prepared.experiment.training.length))
-    return (0..<ranks).map { MemoryEstimate(prepared, schedule, library, rank: $0, ranks: ranks) }
+    return (0..<ranks).map { rank in
+      MemoryEstimate(
+        prepared, schedule, libraries[StageGrid.stage(of: rank, stages: stages)], rank: rank / stages,
+        ranks: ranks / stages)
+    }
   }
 }

@@ -17,7 +17,7 @@ public struct Experiment: Sendable {
   /// The data set.
   public let data: DataOptions
   /// How a batch becomes gradients.
-  public let learning: any LearningRule
+  public let learning: LearningConfiguration
   /// How long and in what portions.
   public internal(set) var training: TrainingOptions
   /// How parameters move.
@@ -57,7 +57,7 @@ public struct Experiment: Sendable {
     self.seed = UInt64(seed)
     model = try ModelConfiguration(&options)
     data = try DataOptions(&options)
-    learning = try LearningCatalog.read(&options)
+    learning = try LearningConfiguration(&options)
     training = try options.section("training", "how long and in what portions") {
       (options) throws(ConfigurationError) in try TrainingOptions(&options)
     }
@@ -87,6 +87,7 @@ public struct Experiment: Sendable {
 
   /// Logical shards for a number of ranks; throws where ranks or samples do not go round.
   public func shards(ranks: Int) throws(ConfigurationError) -> Int {
+    let ranks = try StageGrid.replicas(ranks: ranks, stages: learning.stages)
     switch training.shards {
     case .ranks:
       let shards = ranks * compute.threads
@@ -128,12 +129,13 @@ public struct PreparedExperiment: Sendable {
     do {
       let built = try PreparedModel(
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.training.loss,
-        smoothing: experiment.training.labelSmoothing, experiment.learning, experiment.compute,
+        smoothing: experiment.training.labelSmoothing, experiment.learning.rule, experiment.compute,
         recomputes: experiment.training.recompute)
       (compute, dataset, learning) = (built.compute, built.dataset, built.learning)
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       let strategy = experiment.strategy()
       self.experiment = experiment
+      try StageGrid.check(experiment, learning)
       guard !(strategy is any ReplicaStrategy) || !model.meets else {
         throw ConfigurationError(
           "strategy: \(type(of: strategy).name) trains a model for each shard, but batch normalisation with synchronised: "
@@ -142,7 +144,7 @@ public struct PreparedExperiment: Sendable {
       }
       guard !(strategy is any ReplicaStrategy) || learning.phases == 1 else {
         throw ConfigurationError(
-          "strategy: \(type(of: strategy).name) trains a model for each shard, but learning: \(type(of: experiment.learning).name) "
+          "strategy: \(type(of: strategy).name) trains a model for each shard, but learning: \(type(of: experiment.learning.rule).name) "
             + "trains in phases; choose a strategy that exchanges gradients, such as allreduce")
       }
     } catch {

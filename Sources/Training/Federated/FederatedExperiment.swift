@@ -19,7 +19,7 @@ public struct FederatedExperiment: Sendable {
   /// The data set.
   public let data: DataOptions
   /// How a batch becomes gradients.
-  public let learning: any LearningRule
+  public let learning: LearningConfiguration
   /// How a client's parameters move.
   public let optimizer: OptimizerConfiguration
   /// The loss, where it is not the targets' own, and how much of each target is spread over all classes.
@@ -61,7 +61,7 @@ public struct FederatedExperiment: Sendable {
     seed = UInt64(try options.integer("seed", default: 1, in: 0...Int.max, "seed of everything random"))
     model = try ModelConfiguration(&options)
     data = try DataOptions(&options)
-    learning = try LearningCatalog.read(&options)
+    learning = try LearningConfiguration(&options)
     try options.require(
       !options.has("strategy"), key: "strategy",
       "strategy has no meaning beside federated; the method of a federation is federated.strategy")
@@ -139,12 +139,17 @@ public struct PreparedFederation: Sendable {
       let federated = experiment.federated
       let built = try PreparedModel(
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.loss,
-        smoothing: experiment.labelSmoothing, experiment.learning, experiment.compute, recomputes: false,
+        smoothing: experiment.labelSmoothing, experiment.learning.rule, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
       dataset = built.dataset
+      guard experiment.learning.stages == 1 else {
+        throw ConfigurationError(
+          "learning.stages is \(experiment.learning.stages), but a client trains alone; leave it out")
+      }
       guard built.learning.phases == 1 else {
         throw ConfigurationError(
-          "learning: \(type(of: experiment.learning).name) trains in phases, which clients do not; choose another rule")
+          "learning: \(type(of: experiment.learning.rule).name) trains in phases, which clients do not; choose another rule"
+        )
       }
       var partition: Partition
       (partition, clientTest) = try federated.evaluation.prepare(

@@ -20,6 +20,8 @@ protocol ModelTrainer: AnyObject {
   func step(_ moment: StepMoment) throws -> StepSums
   /// Brings `store` up to date.  Collective.
   func refresh() throws(CommunicationError)
+  /// Ends what is under way between ranks, after the last step.  Collective.
+  func finish() throws(CommunicationError)
   /// Tells that `store` has the weights with which training begins, on all ranks; not called after a checkpoint was restored.
   func start() throws(CommunicationError)
 
@@ -30,6 +32,11 @@ protocol ModelTrainer: AnyObject {
   /// Payload bytes that this rank sends in a step, by formula: the strategy's and the loop's own; nil where the strategy
   /// cannot say.
   func bytesSent(step: Int) -> Int?
+}
+
+extension ModelTrainer {
+  /// Nothing is.
+  func finish() throws(CommunicationError) {}
 }
 
 /// When a step is, and what it depends on beside weights and data.
@@ -63,6 +70,10 @@ struct StepSums {
   let busy: Bool
   /// Whether the clock says that a checkpoint is due.
   let due: Bool
+
+  init(loss: Double, correct: Double, stop: Bool, busy: Bool, due: Bool) {
+    (self.loss, self.correct, self.stop, self.busy, self.due) = (loss, correct, stop, busy, due)
+  }
 
   /// The tail of a summed block.
   init(_ sum: Storage, _ block: GradientBlock) {

@@ -19,15 +19,20 @@ public struct ProgramLibrary: Sendable {
   /// Where the shards of a batch meet in training; the same in the plans of all batch sizes.
   public let meetings: [Meeting]
 
-  /// Records and plans programs for the given batch sizes.
+  /// Records and plans programs for the given batch sizes; with `modules`, which are then modules of a ``ModularLearning``,
+  /// training is that of these alone.
   public init(
-    _ learning: any ModelLearning, _ compute: Compute, training: [Int], evaluation: [Int]
+    _ learning: any ModelLearning, _ compute: Compute, training: [Int], evaluation: [Int], modules: Range<Int>? = nil
   ) {
     self.learning = learning
+    let modular = modules.flatMap { range in (learning as? any ModularLearning).map { ($0, range) } }
     self.training = (0..<learning.phases).map { phase in
       Dictionary(
         uniqueKeysWithValues: Set(training).map { batch in
-          (batch, Programs.training(learning, compute, batch: batch, phase: phase))
+          let plan =
+            modular.map { Programs.training($0, modules: $1, compute, batch: batch) }
+            ?? Programs.training(learning, compute, batch: batch, phase: phase)
+          return (batch, plan)
         })
     }
     meetings = self.training[0].values.first?.meetings ?? []
@@ -37,7 +42,7 @@ public struct ProgramLibrary: Sendable {
     }
     let layout = learning.model.layout
     moved =
-      learning.phases == 1
+      learning.phases == 1 && modules == nil
       ? []
       : self.training.compactMap(\.values.first).map { plan in
         (plan.reached.parameters.map { layout.parameters[$0].range }, plan.reached.states)
@@ -49,12 +54,13 @@ public struct ProgramLibrary: Sendable {
   }
 
   /// The programs of an experiment's steps and evaluations.
-  init(_ prepared: PreparedExperiment, _ schedule: BatchSchedule) {
+  init(_ prepared: PreparedExperiment, _ schedule: BatchSchedule, modules: Range<Int>? = nil) {
     let (dataset, experiment) = (prepared.dataset, prepared.experiment)
     let sets = [dataset.validation, dataset.test].compactMap { $0 }
     self.init(
       prepared.learning, prepared.compute, training: schedule.shardSizes,
-      evaluation: sets.flatMap { Evaluator.sizes(of: $0, size: experiment.training.evaluationBatch) })
+      evaluation: sets.flatMap { Evaluator.sizes(of: $0, size: experiment.training.evaluationBatch) },
+      modules: modules)
   }
 
   /// Pool memory that the largest plan needs.
@@ -78,6 +84,15 @@ public struct ProgramLibrary: Sendable {
 
   /// What a phase moves: scalars of the parameters, in order, and places of states.  Nil where there is one phase: all.
   func moved(_ phase: Int) -> (parameters: [Range<Int>], states: [Int])? { moved.isEmpty ? nil : moved[phase] }
+
+  /// Places of the parameters that have gradients; nil where all have.
+  var owned: Set<Int>? { moved.isEmpty ? nil : training[0].values.first.map { Set($0.reached.parameters) } }
+
+  /// Most bytes that a shard's program takes from the stage before, and leaves for the next.
+  var activationBytes: (incoming: Int, outgoing: Int) {
+    let plans = training.flatMap(\.values)
+    return (plans.map(\.incomingBytes).max() ?? 0, plans.map(\.outgoing.bytes).max() ?? 0)
+  }
 
   /// For each parameter, the instructions of a training step after which its gradient is final.
   func gradientReady(_ batch: Int) -> [Int] { plan(.training, batch).gradientReady }

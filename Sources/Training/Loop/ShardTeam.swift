@@ -63,7 +63,8 @@ final class ShardTeam {
     bucketScalars = prepared.experiment.training.bucket ?? Buckets.size(for: block.count)
     buckets = Buckets(
       layout: layout, gradientReady: library.gradientReady(schedule.shardSizes[0]), count: block.count,
-      scalars: bucketScalars)
+      scalars: bucketScalars,
+      owned: prepared.learning.phases == 1 ? library.owned : nil)
     let held = (0..<threads).map { member in
       tree.shards(of: communicator.rank * threads + member, parts: communicator.size * threads)
     }

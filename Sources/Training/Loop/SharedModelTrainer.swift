@@ -9,6 +9,8 @@ final class SharedModelTrainer: ModelTrainer {
   let store: ParameterStore
   let shards: ShardTeam
   private(set) var version = 0
+  /// The version that all stages hold.
+  private var sharedVersion = 0
   var name: String { type(of: strategy).name }
   private let strategy: any GradientStrategy
   /// What the update rule remembers about the parameters that this rank moves.
@@ -16,6 +18,8 @@ final class SharedModelTrainer: ModelTrainer {
   private let experiment: Experiment
   private let communicator: any Communicator
   private let clipper: GradientNorm
+  /// What connects this rank with those that have the modules before and behind; nil where it has all.
+  private let link: StageLink?
   /// How many blocks of ``ParameterBlocks`` each rank moves.
   private let ownedBlocks: [Int]
   /// Parts of the parameters that the threads of a rank update, cut where sums are.
@@ -37,8 +41,9 @@ final class SharedModelTrainer: ModelTrainer {
   /// A trainer of the weights in `store`; `plan` is what the strategy knows.
   init(
     _ experiment: Experiment, _ store: ParameterStore, _ shards: ShardTeam, _ strategy: any GradientStrategy,
-    _ plan: ExchangePlan
+    _ plan: ExchangePlan, link: StageLink? = nil
   ) throws {
+    self.link = link
     self.experiment = experiment
     self.store = store
     self.shards = shards
@@ -57,7 +62,15 @@ final class SharedModelTrainer: ModelTrainer {
   }
 
   func start() throws(CommunicationError) {}
-  func refresh() throws(CommunicationError) {}
+
+  /// Brings the modules of other stages up to date.
+  func refresh() throws(CommunicationError) {
+    guard let link, sharedVersion != version else { return }
+    try link.share(store, optimizer)
+    sharedVersion = version
+  }
+
+  func finish() throws(CommunicationError) { try link?.finish() }
 
   var optimizerStates: [StateBlock] {
     optimizer.states.map { StateBlock(name: $0.name, range: optimizer.range, storage: $0.storage) }
@@ -70,7 +83,8 @@ final class SharedModelTrainer: ModelTrainer {
   func step(_ moment: StepMoment) throws -> StepSums {
     let step = Worker.Step(
       store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), phase: moment.phase.number,
-      batches: moment.batches, samples: moment.samples, stop: moment.stop, busy: moment.busy, due: moment.due)
+      batches: moment.batches, samples: moment.samples, stop: moment.stop, busy: moment.busy, due: moment.due,
+      link: link)
     let (strategy, blocks) = (strategy, shards.blocks)
     try strategy.beginStep(moment.index)
     try shards.compute(
@@ -78,12 +92,15 @@ final class SharedModelTrainer: ModelTrainer {
       poll: { () throws(CommunicationError) in try strategy.poll() })
     let sum = try strategy.finishGradients(blocks)
     let sums = StepSums(sum, shards.block)
-    try sums.requireFinite(step: moment.index + 1)
+    // Between stages, whoever evaluates or keeps the model finds out.
+    if link == nil { try sums.requireFinite(step: moment.index + 1) }
     let clip = try clipScale(sum, step: moment.index + 1)
     try shards.faults?.reach(.update)
+    try link?.beforeUpdate(store)
     try update(
       from: sum, step: moment.phase.step, scale: clip, learningRate: moment.learningRate, phase: moment.phase.number)
-    return sums
+    try link?.afterUpdate(store)
+    return link?.agreed(sums) ?? sums
   }
 
   /// Exchanges whatever lies in the blocks: a step's communication by itself, for benchmarks.

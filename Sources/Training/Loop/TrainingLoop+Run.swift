@@ -45,13 +45,15 @@ extension TrainingLoop {
         isStopping = try judge(results)
       }
       if isLast || isStopping || isStopRequested || isCheckpointDue { try save() }
-      if isLast || isStopping || isStopRequested { try keeper.settle() }
+      // Stages do not tell each other whether one of them is writing.
+      if isLast || isStopping || isStopRequested || grid != nil { try keeper.settle() }
       if isStopRequested, !isLast, !isStopping {
         throw RunError(
           .stopped, "stopped by a signal after step \(progress.step); the state is saved, --resume continues")
       }
     }
     if test == nil { test = try evaluate().last }
+    try trainer.finish()
     return try summary(test)
   }
 
@@ -68,7 +70,7 @@ extension TrainingLoop {
       StepMoment(
         index: index, epoch: epoch, phase: phase(index), batches: schedule.batches(index).count, samples: samples,
         learningRate: learningRate, stop: StopSignal.number != nil, busy: keeper.isBusy,
-        due: communicator.rank == 0 && keeper.isOverdue(experiment.checkpoint.every)))
+        due: (grid?.keepsTime ?? (communicator.rank == 0)) && keeper.isOverdue(experiment.checkpoint.every)))
     faults?.endStep()
     if keeper.isSaving, !sums.busy { try keeper.advance() }
     progress.step += 1

@@ -9,7 +9,9 @@ extension TrainingLoop {
     let labels = ledger.labels.flatMap { [Int64($0.bytes), Int64($0.messages)] }
     let counts = try gatherCounts(
       [Int64(sent.bytes), Int64(sent.messages), Int64(ProcessMemory.peak), Int64(communicator.wireBytes)] + labels)
-    let buckets = (0..<labels.count / 2).map { bucket in
+    // Stages have buckets of their own.
+    let common = grid == nil ? labels.count / 2 : 0
+    let buckets = (0..<common).map { bucket in
       BucketTraffic(
         bytesSent: counts.map { Int($0[4 + 2 * bucket]) }, messagesSent: counts.map { Int($0[5 + 2 * bucket]) })
     }

@@ -26,6 +26,8 @@ public final class TrainingLoop {
   let ledger: Ledger
   let evaluators: [Evaluator]
   let keeper: CheckpointKeeper
+  /// Where this rank stands among stages; nil where it has the whole model.
+  let grid: StageGrid?
   /// What is to go wrong here; nil where nothing is.
   let faults: FaultyRank?
   var isStopRequested = false
@@ -50,8 +52,8 @@ public final class TrainingLoop {
     faults = FaultyRank(experiment.faults, base)
     let base: any Communicator = faults?.communicator ?? base
     communicator = base
-    let metered = MeteredCommunicator(base)
-    ledger = metered.ledger
+    let counted = Ledger()
+    ledger = counted
     do {
       schedule = try BatchSchedule(prepared, ranks: base.size)
       let shards = schedule.sampler.shards
@@ -67,9 +69,13 @@ public final class TrainingLoop {
       let layout = prepared.model.layout
       let weights = experiment.model.weights
       let strategy = experiment.strategy()
-      let library = ProgramLibrary(prepared, schedule)
+      let grid = try StageGrid(prepared, base)
+      self.grid = grid
+      // Of the same modules.
+      let peers = grid?.peers ?? base
+      let library = ProgramLibrary(prepared, schedule, modules: grid.map { $0.modules[$0.stage] })
       try library.requireStatistics(schedule, totalSteps: totalSteps)
-      try MemoryEstimate(prepared, schedule, library, rank: base.rank, ranks: base.size).require(
+      try MemoryEstimate(prepared, schedule, library, rank: peers.rank, ranks: peers.size).require(
         for: "training \(prepared.model.name)", base)
       let store = ParameterStore(layout)
       self.store = store
@@ -87,14 +93,19 @@ public final class TrainingLoop {
       }
       let tree = ShardTree(shards: shards)
       let grain = (strategy as? any GradientStrategy)?.grain ?? .shards
-      let team = try ShardTeam(prepared, tree, schedule, grain: grain, library, base)
+      let team = try ShardTeam(prepared, tree, schedule, grain: grain, library, peers)
       team.faults = faults
       let plan = ExchangePlan(
-        communicator: metered, uncounted: base, tree: tree, layout: layout, buckets: team.buckets.ranges,
+        communicator: MeteredCommunicator(peers, ledger: ledger), uncounted: peers, tree: tree, layout: layout,
+        buckets: team.buckets.ranges,
         scalars: team.block.count, seed: experiment.seed, stepsPerEpoch: schedule.stepsPerEpoch)
       switch strategy {
       case let strategy as any GradientStrategy:
-        trainer = try SharedModelTrainer(experiment, store, team, strategy, plan)
+        let link = try grid.map { grid in
+          try StageLink(
+            grid, MeteredCommunicator(grid.line, ledger: counted), grid.learning, library.activationBytes)
+        }
+        trainer = try SharedModelTrainer(experiment, store, team, strategy, plan, link: link)
       case let strategy as any ReplicaStrategy:
         trainer = try ReplicaTrainer(experiment, store, team, schedule, strategy, plan)
       default: preconditionFailure("\(type(of: strategy).name) exchanges neither gradients nor replicas")

@@ -49,6 +49,8 @@ final class Worker {
     let stop: Bool
     let busy: Bool
     let due: Bool
+    /// Where other ranks have the modules before or behind.
+    var link: StageLink?
 
     /// The weights of a shard, and the samples that its gradient is a mean over.
     func model(of shard: Int) -> (store: ParameterStore, samples: Int) {
@@ -164,11 +166,20 @@ final class Worker {
     for index in 0..<step.batches {
       let batch = try next()
       defer { supply?.recycle(batch) }
-      guard batch.count > 0 else { continue }
+      guard batch.count > 0 else {
+        try exchange(step) { _, _ in }
+        continue
+      }
       let target = isFilled ? take() : leaf
       let executor = executor(.training, batch.count, phase: step.phase)
-      let inputs = inputs(batch, shard, step, gradients: target)
-      if polls, index == step.batches - 1, !isFilled {
+      var inputs = inputs(batch, shard, step, gradients: target)
+      if let link = step.link {
+        try exchange(step) { incoming, outgoing throws(CommunicationError) in
+          (inputs.incoming, inputs.outgoing) = (incoming, outgoing)
+          try executor.run(inputs) { (_) throws(CommunicationError) in try link.poll() }
+        }
+        finish(target, executor, step)
+      } else if polls, index == step.batches - 1, !isFilled {
         isPolled = true
         var isFinished = false
         do throws(CommunicationError) {
@@ -195,6 +206,19 @@ final class Worker {
     if !isPolled {
       do throws(CommunicationError) { try poll(Int.max) { complete($0) } } catch { throw RunError(error) }
     }
+  }
+
+  /// Runs a batch between what the stage before made of it and what the next one takes.
+  private func exchange(
+    _ step: Step,
+    _ run: (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) throws(CommunicationError) -> Void
+  ) throws(RunError) {
+    guard let link = step.link else { return }
+    do throws(CommunicationError) {
+      let memory = try link.begin()
+      try run(memory.incoming, memory.outgoing)
+      try link.end()
+    } catch { throw RunError(error) }
   }
 
   /// What a shard without samples leaves.

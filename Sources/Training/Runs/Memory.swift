@@ -7,6 +7,15 @@ public enum ProcessMemory {
   /// What is resident now.
   public static var current: Int { field("VmRSS") }
 
+  /// Counts the peak anew from what is resident now; does nothing where the kernel does
+  /// not let it.
+  public static func resetPeak() {
+    let file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
+    guard file >= 0 else { return }
+    _ = write(file, "5", 1)
+    close(file)
+  }
+
   private static func field(_ name: String) -> Int {
     MachineMemory.kibibytes(Files.text(of: "/proc/self/status") ?? "", name) ?? 0
   }

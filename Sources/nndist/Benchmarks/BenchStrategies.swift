@@ -8,14 +8,15 @@ import Training
 /// `nndist bench strategies CONFIG`: what every way to exchange gradients costs and comes to, under one budget.
 struct BenchStrategies {
   private let arguments: Arguments
-  private let comparison: StrategyComparison
+  private let comparison: Comparison
   private let link: LinkModel
   private let bandwidth: String
   private let name: String
 
   static let strategies = Flag(
     "--strategy", "YAML", "a strategy to compare, as a configuration says it; repeatable (default: all)", repeats: true)
-  static let seeds = Flag("--seeds", "N", "trainings of each strategy, with seeds one apart (default 3)")
+  static let seeds = Flag(
+    "--seeds", "N", "trainings of each strategy or rule, with seeds one apart (default 3 and 1)")
   static let bandwidth = Flag("--bandwidth", "SPEED", "the link that seconds are stated for (default 1gbit)")
   static let latency = Flag("--latency", "TIME", "what each message takes beside its bytes (default 50us)")
 
@@ -45,8 +46,8 @@ struct BenchStrategies {
       name = experiment.name
       for strategy in chosen { _ = try Experiment(try node.setting("strategy", to: strategy, source: "--strategy")) }
       let first = Int(experiment.seed)
-      comparison = StrategyComparison(
-        node, strategies: chosen.isEmpty ? StrategyCatalog.all.map { $0.name } : chosen, ranks: ranks,
+      comparison = Comparison(
+        node, key: "strategy", choices: chosen.isEmpty ? StrategyCatalog.all.map { $0.name } : chosen, ranks: ranks,
         seeds: (0..<count).map { first + $0 })
     } catch { throw RunError(error) }
   }
@@ -55,11 +56,10 @@ struct BenchStrategies {
     StopSignal.install()
     let directory = try RunDirectory(name: "\(name)-strategies", path: arguments.value(.run))
     try directory.write(configuration: comparison.configuration)
-    let total = comparison.strategies.count * comparison.seeds.count
     var done = 0
     let outcomes = try comparison.run { strategy, seed in
       done += 1
-      if !arguments.has(.quiet) { Output.note("\(done) of \(total): \(strategy), seed \(seed)") }
+      if !arguments.has(.quiet) { Output.note("\(done) of \(comparison.count): \(strategy), seed \(seed)") }
     }
     let objects = outcomes.map(object)
     let all: JSONObject = [
@@ -78,23 +78,18 @@ struct BenchStrategies {
   }
 
   /// One strategy's figures; null where no training came to its end.
-  private func object(_ outcome: StrategyComparison.Outcome) -> JSONObject {
+  private func object(_ outcome: Comparison.Outcome) -> JSONObject {
     let runs = outcome.runs
-    func interval(_ values: [Double]) -> (JSONValue, JSONValue) {
-      guard !values.isEmpty else { return (.null, .null) }
-      let interval = Interval(values)
-      return (.number(interval.mean), .number(interval.half))
-    }
-    let accuracy = interval(runs.compactMap(\.summary.accuracy))
-    let loss = interval(runs.compactMap(\.summary.loss))
+    let accuracy = JSONValue.interval(runs.compactMap(\.summary.accuracy))
+    let loss = JSONValue.interval(runs.compactMap(\.summary.loss))
     let seconds = runs.map { $0.seconds(over: link) }.sorted()
     return [
-      "name": "strategies", "strategy": .text(outcome.strategy), "ranks": .integer(comparison.ranks),
-      "seeds": .integer(runs.count), "accuracy": accuracy.0, "accuracy_interval": accuracy.1, "loss": loss.0,
-      "loss_interval": loss.1, "steps": runs.first.map { .integer($0.summary.steps) } ?? .null,
+      "name": "strategies", "strategy": .text(outcome.choice), "ranks": .integer(comparison.ranks),
+      "seeds": .integer(runs.count), "accuracy": accuracy.mean, "accuracy_interval": accuracy.half,
+      "loss": loss.mean, "loss_interval": loss.half, "steps": runs.first.map { .integer($0.summary.steps) } ?? .null,
       "bytes_sent": runs.first.map { .integer($0.bytesSent) } ?? .null,
       "messages_sent": runs.first.map { .integer($0.messagesSent) } ?? .null,
-      "processor_seconds": interval(runs.map(\.processorSeconds)).0,
+      "processor_seconds": JSONValue.interval(runs.map(\.processorSeconds)).mean,
       "median_seconds": seconds.isEmpty ? .null : .number(seconds[seconds.count / 2]),
       "minimum_seconds": seconds.first.map { .number($0) } ?? .null,
       "failures": .list(outcome.failures.map { .text($0) }),
@@ -103,29 +98,24 @@ struct BenchStrategies {
   }
 
   /// The comparison for people.
-  private func table(_ outcomes: [StrategyComparison.Outcome]) -> String {
+  private func table(_ outcomes: [Comparison.Outcome]) -> String {
     var table = TextTable(
       ["strategy", "accuracy", "loss", "bytes a step", "messages", "processor s", "s at \(bandwidth)", ""],
       leading: [0, 7])
     for outcome in outcomes {
       let note = outcome.failures.first ?? ""
       guard let first = outcome.runs.first else {
-        table.add([outcome.strategy, "-", "-", "-", "-", "-", "-", note])
+        table.add([outcome.choice, "-", "-", "-", "-", "-", "-", note])
         continue
-      }
-      func text(_ values: [Double], _ format: String) -> String {
-        guard !values.isEmpty else { return "-" }
-        let interval = Interval(values)
-        let mean = String(format: format, interval.mean)
-        return values.count > 1 ? "\(mean) ± \(String(format: format, interval.half))" : mean
       }
       let steps = max(1, first.summary.steps)
       let seconds = outcome.runs.map { $0.seconds(over: link) }.sorted()
       table.add([
-        outcome.strategy, text(outcome.runs.compactMap(\.summary.accuracy), "%.4f"),
-        text(outcome.runs.compactMap(\.summary.loss), "%.4f"), Numerals.bytes(first.bytesSent / steps),
+        outcome.choice, Interval.text(outcome.runs.compactMap(\.summary.accuracy), "%.4f"),
+        Interval.text(outcome.runs.compactMap(\.summary.loss), "%.4f"), Numerals.bytes(first.bytesSent / steps),
         String(format: "%.1f", Double(first.messagesSent) / Double(steps)),
-        text(outcome.runs.map(\.processorSeconds), "%.1f"), String(format: "%.1f", seconds[seconds.count / 2]), note,
+        Interval.text(outcome.runs.map(\.processorSeconds), "%.1f"), String(format: "%.1f", seconds[seconds.count / 2]),
+        note,
       ])
     }
     return table.text

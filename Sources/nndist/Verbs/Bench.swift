@@ -4,7 +4,7 @@ import Training
 /// `nndist bench SUBJECT`: how fast things are here.
 enum Bench: Verb {
   static let name = "bench"
-  static let usage = "bench step|simulate|wire|gemm|memory|allreduce|strategies [CONFIG]"
+  static let usage = "bench step|simulate|wire|gemm|memory|allreduce|strategies|learning [CONFIG]"
   static let summary = "times training steps, and what the machine can do at best"
   static let details = """
     step: whole training steps of a model (gradients, exchange through the strategy, update) on random samples that lie in \
@@ -23,6 +23,11 @@ enum Bench: Verb {
     seeds each. Shows accuracy and loss on the test set (mean and 95 % interval over seeds), what the rank that sends most \
     sends, and the seconds of a training where every rank has a core and a link of its own: processor time, and bytes and \
     messages over the stated link, nothing hidden behind computing. RUN/comparison.json holds all of it.
+
+    learning CONFIG: trains the configuration with every learning rule, or those of --rule, each with --seeds seeds (default 1): \
+    accuracy and loss on the test set, the memory of one worker's activations, the most memory that was resident (data and \
+    program included), seconds of training, and what the rank that sends most sends. A rule that cannot train the model says \
+    why. RUN/comparison.json holds all of it.
 
     With --json every measurement is one object on a line of its own.
     """
@@ -46,8 +51,12 @@ enum Bench: Verb {
   private static let strategyFlags = [
     BenchStrategies.strategies, BenchStrategies.seeds, BenchStrategies.bandwidth, BenchStrategies.latency,
   ]
+  private static let learningFlags = [BenchLearning.rules, BenchStrategies.seeds]
   private static let wireFlags = [BenchWire.clients, BenchWire.parameters, BenchWire.rounds, BenchWire.crowd]
-  static let flags = stepFlags + [BenchSimulate.task, type, transport] + strategyFlags + wireFlags + [.run, .quiet]
+  static let flags =
+    stepFlags + [BenchSimulate.task, type, transport] + strategyFlags + [BenchLearning.rules] + wireFlags + [
+      .run, .quiet,
+    ]
 
   /// What can be timed, and the flags that mean something to it.
   private static let subjects:
@@ -68,6 +77,10 @@ enum Bench: Verb {
         "strategies", [ranks] + strategyFlags + [.run, .set, .json, .quiet],
         { (arguments) throws(RunError) in try BenchStrategies(arguments).run() }
       ),
+      (
+        "learning", [ranks] + learningFlags + [.run, .set, .json, .quiet],
+        { (arguments) throws(RunError) in try BenchLearning(arguments).run() }
+      ),
     ]
 
   static func run(_ arguments: Arguments) throws(RunError) -> ExitCode {
@@ -81,7 +94,7 @@ enum Bench: Verb {
     }) {
       throw RunError(.usage, "bench \(word) has no flag \(other.name); see nndist help bench")
     }
-    guard arguments.positional.count == 1 || word == "strategies" else {
+    guard arguments.positional.count == 1 || word == "strategies" || word == "learning" else {
       throw RunError(.usage, "bench \(word) takes no word but that; `\(arguments.positional[1])` is one too many")
     }
     return try subject.run(arguments)

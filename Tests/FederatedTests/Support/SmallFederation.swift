@@ -31,7 +31,7 @@ struct SmallFederation: Sendable {
     (partition, test) = try options.evaluation.prepare(
       try options.partition.partition(dataset.training, seed: 1), dataset, seed: 1)
     task = FederatedTask(
-      learning: try LearningCatalog.read(&all).prepare(built.model, Objective(.crossEntropy, target: [])),
+      learning: try LearningConfiguration(&all).rule.prepare(built.model, Objective(.crossEntropy, target: [])),
       compute: Compute(), optimizer: optimizer, seed: 1, training: dataset.training, partition: partition,
       local: options.local, rounds: options.rounds, cohort: try options.cohort(of: partition.clients))
   }

@@ -4,30 +4,36 @@ import Datasets
 import Foundation
 import Glibc
 
-/// Trains one configuration with several strategies, each with several seeds, on simulated ranks: one budget, one ledger.
-public struct StrategyComparison {
+/// Trains one configuration with several values of a key, each with several seeds, on simulated ranks: one budget, one ledger.
+public struct Comparison {
   /// The configuration that all share.
   public let configuration: Node
-  /// Values of the key `strategy`, in the order of the table.
-  public let strategies: [String]
+  /// What differs: `strategy`, `learning`.
+  public let key: String
+  /// Values of the key, in the order of the table.
+  public let choices: [String]
   /// Ranks of every run; with `shards: ranks` each is one worker.
   public let ranks: Int
   /// Seeds, the configuration's own first.
   public let seeds: [Int]
 
-  /// A comparison of strategies, given as YAML: a name or a map.
-  public init(_ configuration: Node, strategies: [String], ranks: Int, seeds: [Int]) {
-    precondition(!strategies.isEmpty && !seeds.isEmpty && ranks > 0, "a comparison of nothing")
+  /// A comparison of values, given as YAML: a name or a map.
+  public init(_ configuration: Node, key: String, choices: [String], ranks: Int, seeds: [Int]) {
+    precondition(!choices.isEmpty && !seeds.isEmpty && ranks > 0, "a comparison of nothing")
     self.configuration = configuration
-    self.strategies = strategies
+    self.key = key
+    self.choices = choices
     self.ranks = ranks
     self.seeds = seeds
   }
 
-  /// What became of one strategy.
+  /// Trainings there will be, if none fails early.
+  public var count: Int { choices.count * seeds.count }
+
+  /// What became of one choice.
   public struct Outcome: Sendable {
     /// As it was given.
-    public let strategy: String
+    public let choice: String
     /// One a seed that trained to its end.
     public internal(set) var runs: [Run] = []
     /// Why the others did not, in a line each.
@@ -42,6 +48,8 @@ public struct StrategyComparison {
     public let summary: TrainingSummary
     /// Processor seconds of one rank, evaluation included: what a step costs where every rank has a core of its own.
     public let processorSeconds: Double
+    /// Bytes of activations, packed weights and scratch memory of one worker.
+    public let activationBytes: Int
 
     /// Payload of the rank that sent most.
     public var bytesSent: Int { summary.bytesSent.max() ?? 0 }
@@ -54,10 +62,10 @@ public struct StrategyComparison {
     }
   }
 
-  /// Trains everything; `began` is told of each run before it starts.  A strategy that does not go with the configuration, or
+  /// Trains everything; `began` is told of each run before it starts.  A choice that does not go with the configuration, or
   /// diverges, is an outcome; what concerns all of them throws.
-  public func run(began: (_ strategy: String, _ seed: Int) -> Void = { _, _ in }) throws(RunError) -> [Outcome] {
-    var outcomes = strategies.map { Outcome(strategy: $0) }
+  public func run(began: (_ choice: String, _ seed: Int) -> Void = { _, _ in }) throws(RunError) -> [Outcome] {
+    var outcomes = choices.map { Outcome(choice: $0) }
     for seed in seeds {
       var dataset: Dataset?
       for index in outcomes.indices {
@@ -65,16 +73,16 @@ public struct StrategyComparison {
         let experiment: Experiment
         do throws(ConfigurationError) {
           let node = try configuration.setting("seed", to: "\(seed)", source: "seeds")
-            .setting("strategy", to: outcomes[index].strategy, source: "strategies")
+            .setting(key, to: outcomes[index].choice, source: "bench")
           experiment = try Experiment(node)
         } catch {
           outcomes[index].failures.append(error.description)
           continue
         }
-        began(outcomes[index].strategy, seed)
-        let prepared = try PreparedExperiment(experiment, dataset: dataset)
-        dataset = prepared.dataset
+        began(outcomes[index].choice, seed)
         do throws(RunError) {
+          let prepared = try PreparedExperiment(experiment, dataset: dataset)
+          dataset = prepared.dataset
           outcomes[index].runs.append(try train(prepared, seed: seed))
         } catch {
           guard error.code == .diverged || error.code == .configuration else { throw error }
@@ -86,15 +94,20 @@ public struct StrategyComparison {
   }
 
   private func train(_ prepared: PreparedExperiment, seed: Int) throws(RunError) -> Run {
+    ProcessMemory.resetPeak()
     let start = processorTime()
-    let outcomes = InProcessCommunicator.run(ranks: ranks) { try TrainingLoop(prepared, $0).run() }
+    let outcomes = InProcessCommunicator.run(ranks: ranks) { communicator in
+      let loop = try TrainingLoop(prepared, communicator)
+      return (summary: try loop.run(), pool: loop.trainer.shards.library.poolBytes)
+    }
     let seconds = processorTime() - start
     let failures = outcomes.compactMap { outcome -> RunError? in
       if case .failure(let error) = outcome { RunError(error) } else { nil }
     }
     if let failure = failures.first(where: { $0.code != .peerLost }) ?? failures.first { throw failure }
-    guard case .success(let summary) = outcomes[0] else { preconditionFailure("rank 0 neither ended nor failed") }
-    return Run(seed: seed, summary: summary, processorSeconds: seconds / Double(ranks))
+    guard case .success(let result) = outcomes[0] else { preconditionFailure("rank 0 neither ended nor failed") }
+    return Run(
+      seed: seed, summary: result.summary, processorSeconds: seconds / Double(ranks), activationBytes: result.pool)
   }
 
   private func processorTime() -> Double {
