@@ -157,6 +157,17 @@ struct LocalRuleTests {
     #expect(Set(digests).count == 1)
   }
 
+  @Test(
+    "modules on ranks of their own make the digest of one rank",
+    arguments: [
+      ("dgl", 3), ("infopro", 3), ("auglocal, depth: 1", 2), ("man", 3), ("man, host: infopro", 3),
+    ])
+  func stages(_ rule: String, _ stages: Int) throws {
+    let alone = try LearningRun.train("{name: \(rule)}", [LocalStep.model])
+    let apart = try LearningRun.train("{name: \(rule), stages: \(stages)}", ranks: stages, [LocalStep.model])
+    #expect(apart.parametersDigest == alone.parametersDigest)
+  }
+
   @Test("AugLocal with all blocks but one after the first is backpropagation")
   func oneModule() throws {
     let deepest = try LearningRun.train("{name: auglocal, depth: 2}", [LocalStep.model]).parametersDigest
