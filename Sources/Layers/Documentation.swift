@@ -39,6 +39,13 @@ extension Layer {
   /// It is linear, or a part of what ends with something else.
   public var endsBlock: Bool { false }
 
+  /// There is none.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    throw ConfigurationError("\(kind) is no layer that another of its architecture can be made of")
+  }
+
   /// What it is called in tables: the name of its kind, `batch-norm`, or of its type in that style.
   public var kind: String { Self.hyphenated("\(type(of: self))") }
 

@@ -14,6 +14,14 @@ public protocol Layer: Sendable {
 
   /// Records what it does to a batch: `x` is `[batch] + input`, the result `[batch] + output`.
   func record(_ x: Value, _ recorder: Recorder) -> Value
+
+  /// A layer of the same architecture for another input, with parameters of its own.  Where a `stride` is given, it is what
+  /// the layer's first convolution moves by, and pooling is left out; without, windows are as they are here.
+  ///
+  /// Errors say why this layer cannot be copied, or does not fit the input.
+  func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer
 }
 
 /// A layer under the name that its parameters carry.

@@ -11,6 +11,8 @@ public enum LayerCatalog {
       MaxPool.kind,
       AveragePool.kind,
       GlobalAveragePool.kind,
+      AdaptiveAveragePool.kind,
+      BilinearResize.kind,
       BatchNorm.kind,
       LayerNorm.kind,
       GroupNorm.kind,

@@ -23,6 +23,34 @@ public struct Sequential: Layer {
 }
 
 extension Sequential {
+  /// Layers of the same architecture for another input; the first whose images become smaller takes the stride.  Errors name
+  /// the layer.
+  package func layers(
+    for input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> Sequential {
+    var made = Stack(input)
+    var stride = stride
+    for named in layers {
+      let extents = made.output.shape.dimensions.dropLast()
+      do throws(ConfigurationError) {
+        try made.append(named.name, in: &scope) { (input, scope: inout ParameterScope) throws(ConfigurationError) in
+          try named.layer.fresh(input, stride: stride, in: &scope)
+        }
+      } catch {
+        throw ConfigurationError("layer `\(named.name)` (\(named.layer.kind)): \(error.message)")
+      }
+      if stride != nil, made.output.shape.dimensions.dropLast() != extents { stride = 1 }
+    }
+    return made.sequential
+  }
+
+  /// The same, as a layer.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    try layers(for: input, stride: stride, in: &scope)
+  }
+
   /// Reads a list of layers; each is named by its place, as in PyTorch's `Sequential`.
   static func read(
     _ nodes: [Node], path: String, input: Signal, scope: inout ParameterScope

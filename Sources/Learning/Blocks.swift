@@ -39,9 +39,11 @@ public struct Blocks: Sendable {
     bodies.dropLast() + [bodies[bodies.count - 1].lowerBound..<head.upperBound]
   }
 
-  /// What a block makes of a sample.
-  public func output(of block: Int, _ model: Model) -> Signal {
-    model.layers[bodies[block].upperBound - 1].layer.output
+  /// The layers of a block up to its first nonlinearity.
+  func firstPiece(of block: Int, _ model: Model) -> Range<Int> {
+    let body = bodies[block]
+    let end = model.layers[body].firstIndex { $0.layer.endsBlock } ?? body.upperBound - 1
+    return body.lowerBound..<end + 1
   }
 
   /// Reads the key `blocks`.

@@ -22,6 +22,7 @@ public enum LearningCatalog {
   /// All of them.
   public static let all: [any LearningRule.Type] = [
     Backpropagation.self,
+    Greedy.self,
     DecoupledGreedy.self,
     ForwardForward.self,
     NoProp.self,
@@ -29,5 +30,8 @@ public enum LearningCatalog {
     DirectFeedbackAlignment.self,
     DirectRandomTargetProjection.self,
     TargetProjectionDescent.self,
+    InfoPro.self,
+    AugLocal.self,
+    MomentumAuxiliary.self,
   ]
 }

@@ -1,3 +1,4 @@
+import Configuration
 import Layers
 import Tensors
 
@@ -5,6 +6,25 @@ import Tensors
 protocol LocalLoss: Sendable {
   /// Records the losses of what a block has made of the batch; their sum is minimised.
   func record(_ made: Value, _ recorder: Recorder) -> [Value]
+}
+
+/// Where a local loss belongs.
+struct LocalPlace {
+  let model: Model
+  let objective: Objective
+  /// What the loss is of.
+  let signal: Signal
+  /// The block, and how many there are with the last, which has no local loss.
+  let block: Int
+  let count: Int
+  /// What the names of all that is declared begin with.
+  let name: String
+}
+
+/// A kind of local loss, which is made for each block.
+protocol LocalLossKind: Sendable {
+  /// Declares what the loss of a block owns, in the scope of its name.
+  func make(_ place: LocalPlace, in scope: inout ParameterScope) throws(ConfigurationError) -> any LocalLoss
 }
 
 /// The model's own objective, through a small network of the block's own that is dropped after training.

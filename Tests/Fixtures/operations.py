@@ -199,7 +199,36 @@ def whole_batch():
                   x, dict(weight=random(c), bias=random(c), residual=random(n, c)), extra=lambda: extra)
 
 
+def resizing():
+    for name, n, c, h, w, height, width in (("up", 3, 17, 3, 5, 8, 7), ("fourfold", 1, 16, 4, 4, 16, 16),
+                                            ("from-one-pixel", 2, 3, 1, 1, 5, 3), ("down", 2, 3, 9, 8, 4, 3)):
+        differentiate(f"bilinear-resize-{name}", dict(operation="bilinear-resize", height=height, width=width),
+                      lambda x: F.interpolate(x, (height, width), mode="bilinear", align_corners=False),
+                      random(n, c, h, w), None, True, True)
+    for name, n, c, h, w, rows, columns in (("even", 3, 17, 8, 4, 2, 2), ("odd", 2, 3, 7, 5, 2, 3),
+                                            ("more-cells-than-pixels", 1, 16, 1, 3, 2, 4)):
+        differentiate(f"adaptive-pool-{name}", dict(operation="adaptive-pool", rows=rows, columns=columns),
+                      lambda x: F.adaptive_avg_pool2d(x, (rows, columns)), random(n, c, h, w), None, True, True)
+
+
+def contrast():
+    """Supervised contrastive losses: the sum over rows that have another of their class."""
+    for name, rows, width, classes in (("", 12, 17, 3), ("-loners", 5, 4, 4)):
+        x = random(rows, width).requires_grad_()
+        target = torch.arange(rows) * 7 % classes
+        z = F.normalize(x, dim=1)
+        others = ~torch.eye(rows, dtype=bool)
+        logits = (z @ z.T / 0.07).masked_fill(~others, -torch.inf)
+        chances = logits.log_softmax(1)
+        friends = (target[:, None] == target[None]) & others
+        y = -sum(chances[i][friends[i]].mean() for i in range(rows) if friends[i].any())
+        y.backward()
+        store("supervised-contrast" + name, dict(operation="supervised-contrast", temperature=0.07), x=x, target=target, y=y,
+              dx=x.grad)
+
+
 def make():
-    for part in (linear, convolution, pooling, normalisation, activations, losses, sequences, shapes, whole_batch):
+    for part in (linear, convolution, pooling, normalisation, activations, losses, sequences, shapes, whole_batch,
+                 resizing, contrast):
         part()
     return tensors, metadata

@@ -35,6 +35,10 @@ struct BadLayerTests {
     Case("[{max-pool: {kernel: 2, padding: 2}}]", Sample.digits, "model.layers.0", "padding 2", "window 2"),
     Case("[max-pool]", Sample.digits, "model.layers.0.max-pool.kernel", "missing"),
     Case("[flatten, global-average-pool]", Sample.digits, "model.layers.1", "global-average-pool", "images"),
+    Case(
+      "[flatten, {bilinear-resize: {height: 2, width: 2}}]", Sample.digits, "model.layers.1", "bilinear-resize",
+      "images"),
+    Case("[{adaptive-average-pool: {rows: 2}}]", Sample.digits, "model.layers.0", "columns", "missing"),
     Case("[{linear: 10}]", Sample.digits, "model.layers.0", "linear", "flatten"),
     Case("[{linear: 0}]", Sample.table, "model.layers.0.linear.outputs", "0"),
     Case("[{linear: 10}]", Sample.text, "model.layers.0", "linear", "embedding"),

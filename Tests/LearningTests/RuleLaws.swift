@@ -14,6 +14,11 @@ struct RuleLaws {
     "drtp", "tpsgd", "{name: tpsgd, loss: l1}",
     "{name: drtp, gradient-noise: {scale: 1e-3}}",
     "{name: backpropagation, guidance: {model: {layers: [flatten, {linear: 9}, tanh, {linear: 10}]}}}",
+    "greedy", "{name: dgl, head: linear}",
+    "infopro",
+    "{name: infopro, loss: contrast}",
+    "man",
+    "{name: man, host: infopro}",
   ]
 
   @Test("digests are equal for all rank counts", arguments: rules)

@@ -44,6 +44,13 @@ struct ActivationLayer: Layer {
   var kind: String { activation.rawValue }
   var endsBlock: Bool { true }
 
+  /// The same function.
+  func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    activation.layer(input, alpha: alpha, approximate: approximate)
+  }
+
   func record(_ x: Value, _ recorder: Recorder) -> Value {
     switch activation {
     case .relu: recorder.relu(x)

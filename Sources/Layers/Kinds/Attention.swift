@@ -30,6 +30,16 @@ public struct Attention: Layer {
     return combine.record(recorder.attention(packed, heads: heads, causal: isCausal), recorder)
   }
 
+  /// As many heads, which must divide the width.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    guard input.vocabulary == nil, input.shape.rank == 2, input.shape[-1] % heads == 0 else {
+      throw ConfigurationError("attention: \(heads) heads do not fit \(input)")
+    }
+    return Attention(input, heads: heads, causal: isCausal, in: &scope)
+  }
+
   static let kind = LayerKind("attention", shorthand: "heads", "Multi-head self-attention over time.") {
     (options, input, scope) throws(ConfigurationError) in
     try input.requireNumbers(for: "attention")

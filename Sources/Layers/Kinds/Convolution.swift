@@ -46,6 +46,16 @@ public struct ConvolutionLayer: Layer {
       padding: window.padding, dilation: window.dilation, groups: groups)
   }
 
+  /// As many channels by the same kernel, at another stride where given.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    let window = Window(
+      kernel: window.kernel, stride: stride ?? window.stride, padding: window.padding, dilation: window.dilation)
+    return try ConvolutionLayer(
+      input, channels: output.shape[-1], window, groups: groups, bias: bias != nil, in: &scope)
+  }
+
   static let kind = LayerKind("convolution", "A two-dimensional convolution of images.") {
     (options, input, scope) throws(ConfigurationError) in
     let channels = try options.integer("channels", in: 1...1 << 20, unit: "channels", "output channels")

@@ -16,6 +16,13 @@ public struct Dropout: Layer {
   /// Masks are keyed by seed, epoch, sample and layer.
   public func record(_ x: Value, _ recorder: Recorder) -> Value { recorder.dropout(x, probability: probability) }
 
+  /// The same probability.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    Dropout(input, probability: probability)
+  }
+
   static let kind = LayerKind("dropout", shorthand: "probability", "Sets numbers to zero at random, in training only.")
   {
     (options, input, _) throws(ConfigurationError) in

@@ -12,6 +12,13 @@ public struct Flatten: Layer {
   /// Moves nothing where there is one channel or one pixel.
   public func record(_ x: Value, _ recorder: Recorder) -> Value { recorder.flatten(x) }
 
+  /// Rows of any input.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    Flatten(input)
+  }
+
   static let kind = LayerKind("flatten", "One row a sample; images channel by channel.") {
     (_, input, _) throws(ConfigurationError) in
     try input.requireNumbers(for: "flatten")

@@ -23,14 +23,19 @@ public struct LinearLayer: Layer {
     recorder.linear(x, recorder.parameter(weight), bias: bias.map(recorder.parameter))
   }
 
+  /// As many units; images are an error, because it takes rows.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    try input.requireRows(for: "linear")
+    return LinearLayer(input, outputs: output.shape[-1], bias: bias != nil, in: &scope)
+  }
+
   static let kind = LayerKind("linear", shorthand: "outputs", "A matrix product over the last axis, with a bias.") {
     (options, input, scope) throws(ConfigurationError) in
     let outputs = try options.integer("outputs", in: 1...1 << 24, unit: "units", "units of the layer")
     let bias = try options.flag("bias", default: true, "whether a bias is added")
-    try input.requireNumbers(for: "linear")
-    if input.shape.rank == 3 {
-      throw ConfigurationError("linear gets \(input) images; put `flatten` or `global-average-pool` before it")
-    }
+    try input.requireRows(for: "linear")
     return LinearLayer(input, outputs: outputs, bias: bias, in: &scope)
   }
 }
@@ -40,6 +45,14 @@ extension Signal {
   func requireNumbers(for layer: String) throws(ConfigurationError) {
     if vocabulary != nil {
       throw ConfigurationError("\(layer) gets \(self); put an `embedding` before it")
+    }
+  }
+
+  /// Throws where a layer of rows gets images or tokens.
+  func requireRows(for layer: String) throws(ConfigurationError) {
+    try requireNumbers(for: layer)
+    if shape.rank == 3 {
+      throw ConfigurationError("\(layer) gets \(self) images; put `flatten` or `global-average-pool` before it")
     }
   }
 

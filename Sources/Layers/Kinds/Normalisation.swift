@@ -12,6 +12,7 @@ public struct BatchNorm: Layer {
   let mean: ModelState
   package let variance: ModelState
   package let epsilon: Float
+  let momentum: Float
   let synchronised: Bool
 
   /// Declares weight (1) and bias (0) where `affine`, running mean (0) and variance (1).
@@ -25,6 +26,7 @@ public struct BatchNorm: Layer {
     mean = scope.state("running_mean", [channels], initial: 0, momentum: momentum)
     variance = scope.state("running_var", [channels], initial: 1, momentum: momentum)
     self.epsilon = epsilon
+    self.momentum = momentum
     self.synchronised = synchronised
     output = input
   }
@@ -34,6 +36,14 @@ public struct BatchNorm: Layer {
     recorder.batchNorm(
       x, weight: weight.map(recorder.parameter), bias: bias.map(recorder.parameter), mean: mean, variance: variance,
       epsilon: epsilon, synchronised: synchronised)
+  }
+
+  /// The same of as many channels as there are.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    BatchNorm(
+      input, epsilon: epsilon, momentum: momentum, affine: weight != nil, synchronised: synchronised, in: &scope)
   }
 
   /// Reads the key `synchronised` of a layer, or of a model that has such layers.
@@ -80,6 +90,13 @@ public struct LayerNorm: Layer {
       x, weight: weight.map(recorder.parameter), bias: bias.map(recorder.parameter), epsilon: epsilon)
   }
 
+  /// The same of any width.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    LayerNorm(input, epsilon: epsilon, affine: weight != nil, in: &scope)
+  }
+
   static let kind = LayerKind("layer-norm", "Normalises the last axis of each sample.") {
     (options, input, scope) throws(ConfigurationError) in
     try input.requireNumbers(for: "layer-norm")
@@ -115,6 +132,16 @@ public struct GroupNorm: Layer {
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
     recorder.groupNorm(
       x, groups: groups, weight: weight.map(recorder.parameter), bias: bias.map(recorder.parameter), epsilon: epsilon)
+  }
+
+  /// As many groups, which must divide the channels.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    guard input.shape[-1] % groups == 0 else {
+      throw ConfigurationError("group-norm: \(groups) groups do not divide \(input.shape[-1]) channels")
+    }
+    return GroupNorm(input, groups: groups, epsilon: epsilon, affine: weight != nil, in: &scope)
   }
 
   static let kind = LayerKind("group-norm", shorthand: "groups", "Normalises groups of channels of each sample.") {

@@ -18,6 +18,13 @@ public struct MaxPool: Layer {
     recorder.maxPool(x, kernel: window.kernel, stride: window.stride, padding: window.padding)
   }
 
+  /// The same window, unless a stride takes its place.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    stride == nil ? try MaxPool(input, window) : Sequential([], input: input)
+  }
+
   static let kind = LayerKind("max-pool", shorthand: "kernel", "The largest value of each window, per channel.") {
     (options, input, _) throws(ConfigurationError) in
     try MaxPool(input, try readWindow(&options))
@@ -46,6 +53,14 @@ public struct AveragePool: Layer {
       x, kernel: window.kernel, stride: window.stride, padding: window.padding, countsPadding: countsPadding)
   }
 
+  /// The same window, unless a stride takes its place.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    stride == nil
+      ? try AveragePool(input, window, countsPadding: countsPadding) : Sequential([], input: input)
+  }
+
   static let kind = LayerKind("average-pool", shorthand: "kernel", "The mean of each window, per channel.") {
     (options, input, _) throws(ConfigurationError) in
     let window = try readWindow(&options)
@@ -66,6 +81,13 @@ public struct GlobalAveragePool: Layer {
 
   /// One pass over the images.
   public func record(_ x: Value, _ recorder: Recorder) -> Value { recorder.globalAveragePool(x) }
+
+  /// Of any images.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    try GlobalAveragePool(input)
+  }
 
   static let kind = LayerKind("global-average-pool", "The mean of each channel over all pixels.") {
     (_, input, _) throws(ConfigurationError) in try GlobalAveragePool(input)

@@ -53,6 +53,16 @@ public struct RecurrentLayer: Layer {
     return recorder.reshape(last, [shape[0], shape[2]])
   }
 
+  /// As many hidden units over any sequence.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    guard input.vocabulary == nil, input.shape.rank == 2 else {
+      throw ConfigurationError("recurrent needs time × features and gets \(input)")
+    }
+    return RecurrentLayer(input, cell: cell, hidden: output.shape[-1], lastOnly: lastOnly, in: &scope)
+  }
+
   static let kind = LayerKind("recurrent", shorthand: "hidden", "A recurrent layer over time: tanh, LSTM or GRU cells.")
   {
     (options, input, scope) throws(ConfigurationError) in

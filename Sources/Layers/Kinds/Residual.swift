@@ -24,6 +24,23 @@ public struct Residual: Layer {
     return recorder.add(inner.record(x, recorder), around)
   }
 
+  /// Both paths made again, which must make the same shape.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    let inner = try inner.layers(for: input, stride: stride, in: &scope)
+    let shortcut = try shortcut.map { path throws(ConfigurationError) in
+      try scope.nested("shortcut") { (scope: inout ParameterScope) throws(ConfigurationError) in
+        try path.layers(for: input, stride: stride, in: &scope)
+      }
+    }
+    let around = shortcut?.output ?? input
+    guard around == inner.output else {
+      throw ConfigurationError("residual: for \(input) its layers make \(inner.output) but the other path \(around)")
+    }
+    return Residual(inner, shortcut: shortcut, input: input)
+  }
+
   static let kind = LayerKind("residual", shorthand: "layers", "Adds its input to what its layers make of it.") {
     (options, input, scope) throws(ConfigurationError) in
     if options.isDocumenting {
@@ -62,6 +79,25 @@ public struct Parallel: Layer {
       branches.enumerated().map { index, branch in
         recorder.scope("\(index)") { branch.record(x, recorder) }
       })
+  }
+
+  /// Every branch made again, which must agree before the last axis.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    var made: [Sequential] = []
+    for (index, branch) in branches.enumerated() {
+      made.append(
+        try scope.nested("\(index)") { (scope: inout ParameterScope) throws(ConfigurationError) in
+          try branch.layers(for: input, stride: stride, in: &scope)
+        })
+    }
+    let leading = made.map { $0.output.shape.dimensions.dropLast() }
+    guard leading.allSatisfy({ $0 == leading[0] }) else {
+      throw ConfigurationError("parallel: for \(input) the branches differ before the last axis")
+    }
+    let channels = made.reduce(0) { $0 + $1.output.shape[-1] }
+    return Parallel(output: Signal(Shape(Array(leading[0]) + [channels])), branches: made)
   }
 
   static let kind = LayerKind(

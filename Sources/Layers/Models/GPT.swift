@@ -53,6 +53,14 @@ struct DecoderBlock: Layer {
     output = input
   }
 
+  /// A block of as many heads.
+  func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    guard input == output else { throw ConfigurationError("a decoder block of \(output) gets \(input)") }
+    return DecoderBlock(input, heads: attention.heads, dropout: dropout?.probability ?? 0, in: &scope)
+  }
+
   func record(_ x: Value, _ recorder: Recorder) -> Value {
     func dropped(_ y: Value) -> Value { dropout?.record(y, recorder) ?? y }
     let h = recorder.add(x, dropped(attention.record(n1.record(x, recorder), recorder)))

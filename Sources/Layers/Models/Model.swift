@@ -34,6 +34,24 @@ public struct Model: Sendable {
     Model(name, Sequential(layers, input: input), input: input, layout, declare: declare)
   }
 
+  /// Layers of the same architecture as some of the model's, for another input, with parameters of their own (see
+  /// `Layer.fresh`).  Errors name the layer.
+  package func fresh(
+    _ places: Range<Int>, for input: Signal, stride: Int? = nil, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> Sequential {
+    try Sequential(Array(layers[places]), input: self.input(of: places)).layers(for: input, stride: stride, in: &scope)
+  }
+
+  /// What enters the first of some layers.
+  package func input(of places: Range<Int>) -> Signal {
+    places.lowerBound == 0 ? input : layers[places.lowerBound - 1].layer.output
+  }
+
+  /// The parameters of some layers, in order of declaration.
+  package func parameters(of places: Range<Int>) -> [Parameter] {
+    layout.parameters.filter { parameter in layers[places].contains { parameter.name.hasPrefix($0.name + ".") } }
+  }
+
   /// Records all layers, `[batch] + input → [batch] + output`, or some of them one after the other.
   public func record(_ x: Value, _ recorder: Recorder, layers places: Range<Int>? = nil) -> Value {
     layers[places ?? layers.indices].reduce(x) { x, named in

@@ -68,6 +68,14 @@ package struct BasicBlock: Layer {
     output = first.output
   }
 
+  /// A block of as many channels, whose shortcut is a convolution where the shape changes.
+  package func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    try BasicBlock(
+      input, channels: output.shape[-1], stride: stride ?? c1.window.stride, synchronised: b1.synchronised, in: &scope)
+  }
+
   package func record(_ x: Value, _ recorder: Recorder) -> Value {
     let inner = recorder.relu(b1.record(c1.record(x, recorder), recorder))
     let sum = b2.record(c2.record(inner, recorder), recorder)

@@ -4,10 +4,12 @@ public struct Parameter: Hashable, Sendable {
   public let name: String
   /// Logical shape, row-major: out × in × kernel height × kernel width.
   public let shape: Shape
-  /// Scalars of the block.
+  /// Scalars of the parameter block; those of a follower are scalars of the state block.
   public let range: Range<Int>
   /// How it starts.
   public let initialiser: Initialiser
+  /// Whether it is a state that follows another parameter: layers read it like any, no gradient reaches it.
+  public let isFollower: Bool
 }
 
 /// A named range of what a model remembers beside parameters.
@@ -114,6 +116,8 @@ public struct ParameterScope: ~Copyable {
   /// All that was declared so far.
   public internal(set) var layout = ParameterLayout()
   private var names: [String] = []
+  /// What the parameters declared next are to follow, last first, and how fast; nil where they are parameters.
+  private var followed: (parameters: [Parameter], momentum: Float)?
 
   /// An empty scope.
   public init() {}
@@ -123,11 +127,33 @@ public struct ParameterScope: ~Copyable {
 
   /// Declares a parameter of the present scope.
   public mutating func parameter(_ name: String, _ shape: Shape, _ initialiser: Initialiser) -> Parameter {
+    if let leader = followed?.parameters.popLast(), let momentum = followed?.momentum {
+      precondition(leader.shape == shape, "\(qualified(name)) \(shape) follows \(leader.name) \(leader.shape)")
+      let state = state(name, shape, initialiser, .following(parameter: leader.range, momentum: momentum))
+      return Parameter(
+        name: state.name, shape: shape, range: state.range, initialiser: initialiser, isFollower: true)
+    }
+    precondition(followed == nil, "\(qualified(name)) has nothing to follow")
     let start = layout.parameterCount
     let parameter = Parameter(
-      name: qualified(name), shape: shape, range: start..<start + shape.count, initialiser: initialiser)
+      name: qualified(name), shape: shape, range: start..<start + shape.count, initialiser: initialiser,
+      isFollower: false)
     layout.parameters.append(parameter)
     return parameter
+  }
+
+  /// Declares what a copy of some layers owns so that each of its parameters is a state that follows the original's: once a
+  /// step it moves by the share `momentum` towards the parameter before the step.  States of the copy are its own.
+  ///
+  /// Precondition: `parameters` are those of the original, in the order in which the copy declares its own.
+  public mutating func following<Result, Failure: Error>(
+    _ parameters: [Parameter], momentum: Float, _ build: (inout ParameterScope) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    followed = (parameters.reversed(), momentum)
+    defer { followed = nil }
+    let result = try build(&self)
+    precondition(followed?.parameters.isEmpty == true, "a copy with fewer parameters than its original")
+    return result
   }
 
   /// Declares a state of the present scope that moves towards a statistic of the batch.

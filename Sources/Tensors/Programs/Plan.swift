@@ -164,7 +164,11 @@ extension Recorder {
   }
 
   /// Which instructions depend on parameters alone, so that they need to run once an update only.
+  ///
+  /// None of a program in segments: what a segment packs is to be free when the next one begins, or memory would grow with
+  /// their number.  It is packed once a shard instead, which takes a small part of what is computed with it.
   func hoistable(_ instructions: [Instruction]) -> [Bool] {
+    if isSegmented { return instructions.map { _ in false } }
     var constant: Set<Value> = []
     return instructions.map { call in
       let fromParameters = call.inputs.allSatisfy { input in

@@ -31,6 +31,8 @@ public final class Recorder {
   private var layers = 0
   private var isDifferentiating = false
   private var randomLayers: UInt64 = 0
+  /// Whether parts of the program are recorded and differentiated one after the other.
+  private(set) var isSegmented = false
   private(set) var metricCount = 0
   /// Where the sums of the reported loss go, while it is recorded.
   private var reportedMetric: Int?
@@ -80,10 +82,11 @@ public final class Recorder {
     add(shape, .float32, shape.count * 4, .fixed(.table, offset: 0), dependsOnParameters: false)
   }
 
-  /// A parameter of the model.
+  /// A parameter of the model; of a follower its present scalars among the states, which no gradient reaches.
   public func parameter(_ parameter: Parameter) -> Value {
-    if let frozenStates { return place(frozenStates[parameter]) }
+    if let frozen = frozenStates?[parameter] { return states(frozen.shape, at: frozen.range.lowerBound) }
     let start = parameter.range.lowerBound
+    if parameter.isFollower { return states(parameter.shape, at: start) }
     if let known = parameterValues[start] { return known }
     let value = add(
       parameter.shape, .float32, parameter.shape.count * 4, .fixed(.parameters, offset: start * 4),
@@ -93,12 +96,13 @@ public final class Recorder {
   }
 
   /// A state of the model, such as a running mean.
-  public func state(_ state: ModelState) -> Value { place(frozenStates?[state] ?? state) }
+  public func state(_ state: ModelState) -> Value {
+    let state = frozenStates?[state] ?? state
+    return states(state.shape, at: state.range.lowerBound)
+  }
 
-  private func place(_ state: ModelState) -> Value {
-    add(
-      state.shape, .float32, state.shape.count * 4, .fixed(.states, offset: state.range.lowerBound * 4),
-      dependsOnParameters: false)
+  private func states(_ shape: Shape, at start: Int) -> Value {
+    add(shape, .float32, shape.count * 4, .fixed(.states, offset: start * 4), dependsOnParameters: false)
   }
 
   /// Records a model whose parameters and states lie among the states of this program: as in evaluation, and no gradient
@@ -196,6 +200,15 @@ public final class Recorder {
   /// Keeps a value until the end of a run, so that it can be read then; results are numbered in order.
   public func result(_ value: Value) { results.append(value) }
 
+  /// Records in the form for evaluation within a program for training: running statistics, which stay where they are, and
+  /// no dropout.  What is made so may only be read detached.
+  public func evaluating<Result>(_ record: () -> Result) -> Result {
+    let outer = mode
+    mode = .evaluation
+    defer { mode = outer }
+    return record()
+  }
+
   // MARK: Instructions
 
   /// An output to be made by an instruction.
@@ -283,6 +296,7 @@ public final class Recorder {
 
   /// Records and fuses a part of the program.  Of the values made, only those returned may be read outside of it.
   public func segment(_ record: () -> [Value]) -> (segment: Segment, values: [Value]) {
+    isSegmented = true
     let first = instructions.count
     let values = record()
     fuse(from: first, keeping: values)
