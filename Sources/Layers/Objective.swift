@@ -24,6 +24,9 @@ public struct Objective: Sendable {
     self.target = target
   }
 
+  /// Targets of a sample, also such that have no class: one, or one a position or value.
+  public var targetsPerSample: Int { max(1, target.count) }
+
   /// Records the targets of the batch: Int32 classes, or Float32 values.
   public func recordTargets(_ recorder: Recorder) -> Value {
     recorder.target(target, loss == .crossEntropy ? .int32 : .float32)

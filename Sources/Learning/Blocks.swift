@@ -46,6 +46,9 @@ public struct Blocks: Sendable {
     return body.lowerBound..<end + 1
   }
 
+  /// What a block makes of a sample.
+  func output(of block: Int, _ model: Model) -> Signal { model.layers[bodies[block].upperBound - 1].layer.output }
+
   /// Reads the key `blocks`.
   static func readCount(_ options: inout Options) throws(ConfigurationError) -> Int? {
     try options.optionalInteger(

@@ -104,7 +104,7 @@ struct InformationLoss: LocalLoss {
 
   func record(_ made: Value, _ recorder: Recorder) -> [Value] {
     // Targets weigh one over all terms of the batch's objective; a reconstruction is a mean over the scalars of a sample.
-    let terms = Float(objective.termsPerSample)
+    let terms = Float(objective.targetsPerSample)
     let weight = reconstruction * terms / Float(model.input.shape.count)
     let sample = model.recordInput(recorder)
     let decoded = recorder.scope("\(scope).decoder") { decoder.record(made, recorder) }

@@ -101,7 +101,7 @@ struct FeedbackBlocks: Sendable {
   /// What a signal is multiplied by, beside the run's target weight, so that it is a mean over samples (and over the positions
   /// that have signals), as the loss is a mean over all terms.
   func factor(of block: FeedbackBlock, _ objective: Objective) -> Float {
-    Float(objective.termsPerSample) / Float(block.rows)
+    Float(objective.targetsPerSample) / Float(block.rows)
   }
 
   /// The bound of the Kaiming-uniform matrices of DRTP's authors: √(6 / width).

@@ -13,7 +13,7 @@ extension ParameterLayout {
     other.parameters = parameters.map { parameter in
       Parameter(
         name: parameter.name, shape: parameter.shape, range: parameter.range,
-        initialiser: initialiser(parameter) ?? parameter.initialiser)
+        initialiser: initialiser(parameter) ?? parameter.initialiser, isFollower: parameter.isFollower)
     }
     return other
   }
