@@ -84,6 +84,23 @@ struct NoPropTests {
     try ModuleChecks.expectModulesMakeTheWhole(prepared)
   }
 
+  @Test("stages on ranks learn what one rank learns", arguments: [2, 3])
+  func stages(_ stages: Int) throws {
+    let alone = try LearningRun.train(Self.rules[0])
+    let staged = try LearningRun.train(PipelineLaws.staged(Self.rules[0], stages), ranks: 2 * stages)
+    #expect(staged.parametersDigest == alone.parametersDigest && staged.accuracy == alone.accuracy)
+  }
+
+  @Test("memory is that of one block, however many there are")
+  func memory() throws {
+    func bytes(_ blocks: Int) throws -> Int {
+      let prepared = try LearningRun.prepare(
+        "{name: noprop, units: 64, blocks: \(blocks)}", ["model={name: mlp, widths: [64, 48, 32]}"])
+      return Programs.training(prepared.learning, prepared.compute, batch: 64).poolBytes
+    }
+    #expect(try bytes(8) == bytes(2))
+  }
+
   @Test("gets digits right", arguments: ["dt, blocks: 4", "ct, inference-steps: 10", "fm, inference-steps: 10"])
   func learns(_ variant: String) throws {
     let accuracy = try #require(
