@@ -16,6 +16,7 @@ public enum LayerCatalog {
       GroupNorm.kind,
       Dropout.kind,
       Flatten.kind,
+      ImageRows.kind,
       Embedding.kind,
       Attention.kind,
       RecurrentLayer.kind,

@@ -48,6 +48,7 @@ struct LayerListTests {
     Case("[{group-norm: 5}]", Sample.series, [6, 5], ["0.weight [5]", "0.bias [5]"]),
     Case("[dropout]", Sample.table, [20]),
     Case("[{dropout: 0.1}]", Sample.cifar, [32, 32, 3]),
+    Case("[rows]", Sample.cifar, [32, 96]),
     Case("[flatten]", Sample.cifar, [3072]),
     Case("[flatten]", Sample.series, [30]),
     Case("[flatten]", Sample.table, [20]),
