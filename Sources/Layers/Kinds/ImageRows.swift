@@ -17,6 +17,13 @@ public struct ImageRows: Layer {
     recorder.reshape(x, output.shape.batched(recorder.shape(x)[0]))
   }
 
+  /// Of other images.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    try ImageRows(input)
+  }
+
   static let kind = LayerKind("rows", "Images as sequences of their rows, for layers over time.") {
     (_, input, _) throws(ConfigurationError) in try ImageRows(input)
   }
