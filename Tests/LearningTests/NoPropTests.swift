@@ -56,6 +56,7 @@ struct NoPropTests {
     }
     #expect(
       start("0.weight") != start("blocks.2.0.weight") && start("0.weight").count == start("blocks.2.0.weight").count)
+    #expect(start("out.weight").allSatisfy { $0 == 0 } && start("out.bias").allSatisfy { $0 == 0 })
     let learned = try LearningRun.prepare(Self.rules[1]).learning.model.layout
     #expect(learned.parameters.contains { $0.name == "embedding.weight" && $0.shape == [12, 10] })
   }
