@@ -94,11 +94,11 @@ let package = Package(
       swiftSettings: settings),
     tests("CommunicationTests", "Communication", "CommunicationLaws"),
     tests("LayersTests", "Layers", "Configuration", "Tensors", "Datasets"),
-    tests("DatasetsTests", "Datasets"),
+    tests("DatasetsTests", "Datasets", "Configuration", "Tensors"),
     tests(
       "LearningTests", "Learning", "Layers", "Tensors", "Datasets", "Configuration", "Communication", "Optimizers",
       "Training"),
-    tests("OptimizersTests", "Optimizers", exclude: ["make_references.py", "references.json"]),
+    tests("OptimizersTests", "Optimizers", "Configuration", "Tensors", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
     tests(
       "FederatedTests", "Federated", "Communication", "Compression", "Configuration", "Datasets", "Layers", "Learning",
@@ -110,7 +110,7 @@ let package = Package(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
       "Optimizers", "Strategies", "Datasets"),
     tests(
-      "CommandTests", "Configuration", "Datasets", "Federated", "Optimizers", "Strategies", "Tensors", "Training",
+      "CommandTests", "Configuration", "Datasets", "Federated", "Learning", "Optimizers", "Strategies", "Tensors", "Training",
       "CZeroMQ", "CSodium"),
   ]
 )

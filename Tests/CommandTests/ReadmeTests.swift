@@ -1,6 +1,7 @@
 import Datasets
 import Federated
 import Foundation
+import Learning
 import Strategies
 import Testing
 
@@ -70,6 +71,23 @@ struct ReadmeTests {
     }
     let table = try #require(text.components(separatedBy: "| `strategy` | what it does").dropFirst().first)
     for name in StrategyCatalog.all.map({ $0.name }) { #expect(table.contains("`\(name)`"), "\(name)") }
+  }
+
+  @Test("learning rules are compared and spread over ranks as it says, and its table names every one")
+  func learning() throws {
+    try tool.write(try #require(blocks("yaml").first), to: "first.yaml")
+    let lines = try #require(blocks("sh").first { $0.contains("bench learning") }).split(separator: "\n")
+    #expect(lines.count == 3)
+    let comparison = lines[0].components(separatedBy: " #")[0].replacingOccurrences(of: "--seeds 3", with: "--seeds 1")
+    try shell("\(comparison) --set training.epochs=1").expectSuccess()
+    let digests = try lines.dropFirst().map { line in
+      let result = try shell("\(line) --set training.epochs=2")
+      result.expectSuccess()
+      return try #require(result.outputLines.first { $0.hasPrefix("digest") })
+    }
+    #expect(digests[0] == digests[1])
+    let table = try #require(text.components(separatedBy: "| `learning` | what a block learns").dropFirst().first)
+    for name in LearningCatalog.all.map({ $0.name }) { #expect(table.contains("`\(name)`"), "\(name)") }
   }
 
   @Test("a fault happens as it says, and the run goes on to the digest of one that had none")

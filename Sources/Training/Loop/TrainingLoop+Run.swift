@@ -92,7 +92,8 @@ extension TrainingLoop {
   /// The phase of a step, and the steps before it in the phase: phases are of equal length.
   private func phase(_ step: Int) -> (number: Int, step: Int) {
     let phases = prepared.learning.phases
-    let number = step * phases / totalSteps
+    // A benchmark goes on after the last step.
+    let number = min(step * phases / totalSteps, phases - 1)
     return (number, step - (number * totalSteps + phases - 1) / phases)
   }
 
