@@ -98,7 +98,8 @@ let package = Package(
     tests(
       "LearningTests", "Learning", "Layers", "Tensors", "Datasets", "Configuration", "Communication", "Optimizers",
       "Training"),
-    tests("OptimizersTests", "Optimizers", "Configuration", "Tensors", exclude: ["make_references.py", "references.json"]),
+    tests(
+      "OptimizersTests", "Optimizers", "Configuration", "Tensors", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),
     tests(
       "FederatedTests", "Federated", "Communication", "Compression", "Configuration", "Datasets", "Layers", "Learning",
@@ -110,7 +111,8 @@ let package = Package(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
       "Optimizers", "Strategies", "Datasets"),
     tests(
-      "CommandTests", "Configuration", "Datasets", "Federated", "Learning", "Optimizers", "Strategies", "Tensors", "Training",
+      "CommandTests", "Configuration", "Datasets", "Federated", "Learning", "Optimizers", "Strategies", "Tensors",
+      "Training",
       "CZeroMQ", "CSodium"),
   ]
 )
