@@ -33,7 +33,8 @@ struct InformationLossKind: LocalLossKind {
       reconstruction: reconstruction.weight(share), prediction: prediction.weight(share))
   }
 
-  /// r: 0 in the first block, 1 in the last that has such a loss; or the stage, counted from 1, over the blocks less two.
+  /// r: 0 in the first block, 1 in the last that has such a loss; or the stage, counted from 1, over the blocks less two, but a
+  /// half at most, because few blocks would make it 1 and weights that end at 0 vanish.
   private func share(_ place: LocalPlace) -> Float {
     guard place.count > 2 else { return 0 }
     guard followsStages else { return Float(place.block) / Float(place.count - 2) }
@@ -42,7 +43,7 @@ struct InformationLossKind: LocalLossKind {
       stage += 1
       extent = (extent + 1) / 2
     }
-    return min(1, Float(stage) / Float(place.count - 2))
+    return min(0.5, Float(stage) / Float(place.count - 2))
   }
 
   /// Bilinear resizing to the size of the samples and two 3×3 convolutions from images to images; otherwise one linear layer,
