@@ -14,6 +14,7 @@ public enum LayerCatalog {
       BatchNorm.kind,
       LayerNorm.kind,
       GroupNorm.kind,
+      Upsample.kind,
       Dropout.kind,
       Flatten.kind,
       Embedding.kind,

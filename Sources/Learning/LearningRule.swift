@@ -23,5 +23,6 @@ public enum LearningCatalog {
   public static let all: [any LearningRule.Type] = [
     Backpropagation.self,
     DecoupledGreedy.self,
+    CounterCurrent.self,
   ]
 }

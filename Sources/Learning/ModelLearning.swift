@@ -14,6 +14,9 @@ public protocol ModelLearning: Sendable {
   /// Phases of equal length that training consists of; in each, only the parameters move that its program reaches.
   var phases: Int { get }
 
+  /// Parts of the parameters, one after the other, the gradients of each of which `training.clip` limits by itself.
+  var clippedParts: [Range<Int>] { get }
+
   /// Records forward pass, losses and gradients of one shard in a phase.  Metric 0 is the sum of the reported loss over the
   /// samples; metric 1, for classes, the number of correct ones.
   func record(_ recorder: Recorder, phase: Int)
@@ -29,6 +32,9 @@ extension ModelLearning {
 
   /// One phase.
   public var phases: Int { 1 }
+
+  /// All together.
+  public var clippedParts: [Range<Int>] { [0..<model.layout.parameterCount] }
 
   /// The outputs of the model's last layer.
   public func recordOutputs(_ recorder: Recorder) -> Value {

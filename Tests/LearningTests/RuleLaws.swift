@@ -7,6 +7,11 @@ import Training
 struct RuleLaws {
   /// A line for each rule, with options where a rule needs some.
   static let rules = ["backpropagation", "dgl", "{name: dgl, blocks: 1}"]
+  /// Rules that do not train batch normalisation, with another model.
+  static let others: [(rule: String, model: String)] = [
+    ("counter-current", CounterCurrentTests.perceptron), ("counter-current", CounterCurrentTests.convolutional),
+    ("{name: counter-current, filter: 0.3}", CounterCurrentTests.convolutional),
+  ]
 
   @Test("digests are equal for all rank counts", arguments: rules)
   func ranks(_ rule: String) throws {
@@ -14,6 +19,16 @@ struct RuleLaws {
     #expect(alone.loss?.isFinite == true)
     for ranks in [2, 3, 5] {
       #expect(try LearningRun.train(rule, ranks: ranks).parametersDigest == alone.parametersDigest)
+    }
+  }
+
+  @Test("digests are equal for all rank counts with models of another kind", arguments: others)
+  func ranks(_ rule: String, _ model: String) throws {
+    let changes = [model, "training.clip=1"]
+    let alone = try LearningRun.train(rule, changes)
+    #expect(alone.loss?.isFinite == true)
+    for ranks in [2, 3, 5] {
+      #expect(try LearningRun.train(rule, ranks: ranks, changes).parametersDigest == alone.parametersDigest)
     }
   }
 
