@@ -24,5 +24,6 @@ public enum LearningCatalog {
     Backpropagation.self,
     DecoupledGreedy.self,
     CounterCurrent.self,
+    GradientBoosted.self,
   ]
 }

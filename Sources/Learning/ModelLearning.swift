@@ -17,6 +17,9 @@ public protocol ModelLearning: Sendable {
   /// Parts of the parameters, one after the other, the gradients of each of which `training.clip` limits by itself.
   var clippedParts: [Range<Int>] { get }
 
+  /// How the units of the model are grown, for a rule that fits them in rounds and follows no gradient from step to step.
+  var boosting: BoostedNetwork? { get }
+
   /// Records forward pass, losses and gradients of one shard in a phase.  Metric 0 is the sum of the reported loss over the
   /// samples; metric 1, for classes, the number of correct ones.
   func record(_ recorder: Recorder, phase: Int)
@@ -32,6 +35,9 @@ extension ModelLearning {
 
   /// One phase.
   public var phases: Int { 1 }
+
+  /// Parameters follow gradients.
+  public var boosting: BoostedNetwork? { nil }
 
   /// All together.
   public var clippedParts: [Range<Int>] { [0..<model.layout.parameterCount] }

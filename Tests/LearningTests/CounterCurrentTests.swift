@@ -160,7 +160,7 @@ struct CounterCurrentTests {
     for parameter in step.prepared.model.layout.parameters where !parameter.name.hasPrefix(last.prefix(2)) {
       #expect(later[parameter.range].elementsEqual(after[parameter.range]), "\(parameter.name)")
     }
-    #expect(before.allSatisfy(\.isFinite))
+    #expect(before.allSatisfy { $0.isFinite })
     for parameter in step.prepared.model.layout.parameters {
       #expect(before[parameter.range].contains { $0 != 0 }, "\(parameter.name)")
     }
@@ -199,7 +199,7 @@ struct CounterCurrentTests {
       return (0..<start.layout.parameterCount).map {
         Double(loop.store.parameters.base[$0] - start.parameters.base[$0])
       }
-    }[0]
+    }[0].get()
     for part in parts {
       #expect(abs(moves[part].reduce(0) { $0 + $1 * $1 }.squareRoot() - 0.01) < 1e-4)
     }

@@ -34,6 +34,6 @@ enum LearningRun {
     let prepared = try prepare(learning, changes, yaml: yaml)
     return try InProcessCommunicator.run(ranks: ranks) { communicator in
       try TrainingLoop(prepared, communicator).run()
-    }[0]
+    }[0].get()
   }
 }
