@@ -148,7 +148,8 @@ public struct PreparedFederation: Sendable {
       }
       guard built.learning.boosting == nil else {
         throw ConfigurationError(
-          "learning: \(type(of: experiment.learning.rule).name) follows no gradient, as clients do; choose another rule")
+          "learning: \(type(of: experiment.learning.rule).name) follows no gradient, as clients do; choose another rule"
+        )
       }
       guard built.learning.phases == 1 else {
         throw ConfigurationError(
