@@ -14,6 +14,7 @@ public struct DataOptions: Sendable {
   private let isFormat: Bool
   private let path: String?
   private let subset: Int?
+  private let reconstructs: Bool
   private let image: ImageOptions
   private let loader: CatalogEntry.Loader
 
@@ -66,6 +67,10 @@ public struct DataOptions: Sendable {
       "data.validation is \(validation), but \(entry.name) brings a validation set of its own; leave the key out")
     subset = try options.optionalInteger(
       "subset", in: 1...Int(Int32.max), unit: "samples", "train on so many samples, drawn by key, in place of all")
+    reconstructs =
+      try options.choice(
+        "targets", of: ["own", "inputs"], default: "own",
+        "what is to be predicted: the set's own targets, or the inputs themselves, as an autoencoder does") == "inputs"
     image = entry.isImages || (isFormat && options.isDocumenting) ? try ImageOptions(&options) : ImageOptions()
     loader = try entry.prepare(&options, image)
   }
@@ -98,11 +103,15 @@ public struct DataOptions: Sendable {
     guard parts.training.count <= Int(Int32.max) else {
       throw DataError(.unsuitable, "\(name) has \(parts.training.count) samples; at most 2,147,483,647 are taken")
     }
+    if reconstructs, parts.training.inputType != .float32 {
+      throw DataError(.unsuitable, "data.targets: inputs needs samples of numbers, and those of \(name) are tokens")
+    }
+    func aimed(_ source: any DataSource) -> any DataSource { reconstructs ? ReconstructionSource(source) : source }
     let origin = [name, folder.map { "from \($0)" } ?? "built in", parts.detail.map { "(\($0))" }]
     return Dataset(
       name: isFormat ? folder ?? name : name, origin: origin.compactMap { $0 }.joined(separator: " "),
-      training: try image.augment(parts, seed: seed), validation: held, test: parts.test, classNames: parts.classNames,
-      vocabulary: parts.vocabulary)
+      training: aimed(try image.augment(parts, seed: seed)), validation: held.map(aimed), test: aimed(parts.test),
+      classNames: reconstructs ? [] : parts.classNames, vocabulary: parts.vocabulary)
   }
 
   private func folder(_ places: SearchPlaces) throws(DataError) -> String? {

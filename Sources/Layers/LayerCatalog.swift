@@ -17,6 +17,7 @@ public enum LayerCatalog {
       LayerNorm.kind,
       GroupNorm.kind,
       L2Norm.kind,
+      Upsample.kind,
       Dropout.kind,
       Flatten.kind,
       ImageRows.kind,

@@ -17,6 +17,12 @@ public protocol ModelLearning: Sendable {
   /// Files whose tensors are the states under a scope, where these are not drawn.
   var givenStates: [(file: String, scope: String)] { get }
 
+  /// Parts of the parameters, one after the other, the gradients of each of which `training.clip` limits by itself.
+  var clippedParts: [Range<Int>] { get }
+
+  /// How the units of the model are grown, for a rule that fits them in rounds and follows no gradient from step to step.
+  var boosting: BoostedNetwork? { get }
+
   /// Records forward pass, losses and gradients of one shard in a phase.  Metric 0 is the sum of the reported loss over the
   /// samples; metric 1, for classes, the number of correct ones.
   func record(_ recorder: Recorder, phase: Int)
@@ -42,6 +48,12 @@ extension ModelLearning {
     record(recorder, phase: 0)
     return recorder.meets
   }
+
+  /// Parameters follow gradients.
+  public var boosting: BoostedNetwork? { nil }
+
+  /// All together.
+  public var clippedParts: [Range<Int>] { [0..<model.layout.parameterCount] }
 
   /// The outputs of the model's last layer.
   public func recordOutputs(_ recorder: Recorder) -> Value {

@@ -20,6 +20,11 @@ struct RuleLaws {
     "man",
     "{name: man, host: infopro}",
   ]
+  /// Rules that do not train batch normalisation, with another model.
+  static let others: [(rule: String, model: String)] = [
+    ("counter-current", CounterCurrentTests.perceptron), ("counter-current", CounterCurrentTests.convolutional),
+    ("{name: counter-current, filter: 0.3}", CounterCurrentTests.convolutional),
+  ]
 
   @Test("digests are equal for all rank counts", arguments: rules)
   func ranks(_ rule: String) throws {
@@ -27,6 +32,16 @@ struct RuleLaws {
     #expect(alone.loss?.isFinite == true)
     for ranks in [2, 3, 5] {
       #expect(try LearningRun.train(rule, ranks: ranks).parametersDigest == alone.parametersDigest)
+    }
+  }
+
+  @Test("digests are equal for all rank counts with models of another kind", arguments: others)
+  func ranks(_ rule: String, _ model: String) throws {
+    let changes = [model, "training.clip=1"]
+    let alone = try LearningRun.train(rule, changes)
+    #expect(alone.loss?.isFinite == true)
+    for ranks in [2, 3, 5] {
+      #expect(try LearningRun.train(rule, ranks: ranks, changes).parametersDigest == alone.parametersDigest)
     }
   }
 

@@ -109,5 +109,6 @@ public enum ModelCatalog {
     ResNet.kind(depth: 110),
     GPT.kind,
     PrototypeEncoder.kind,
+    Autoencoder.kind,
   ]
 }

@@ -28,9 +28,14 @@ public final class GradientNorm: Sendable {
   }
 
   /// The norm, from what was measured of all blocks.
-  public var norm: Double {
+  public var norm: Double { norm(ofBlocks: 0..<blocks.count) }
+
+  /// The norm of a range of the gradient that is cut at edges of blocks, from what was measured of its blocks.
+  public func norm(of range: Range<Int>) -> Double { norm(ofBlocks: blocks.blocks(in: range)) }
+
+  private func norm(ofBlocks blocks: Range<Int>) -> Double {
     var total = 0.0
-    for square in squares { total += square }
+    for block in blocks { total += squares[block] }
     return total.squareRoot()
   }
 

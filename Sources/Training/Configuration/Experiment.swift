@@ -140,6 +140,11 @@ public struct PreparedExperiment: Sendable {
       let strategy = experiment.strategy()
       self.experiment = experiment
       try StageGrid.check(experiment, learning)
+      guard learning.boosting == nil || type(of: strategy).name == AllReduce.name else {
+        throw ConfigurationError(
+          "learning: \(type(of: experiment.learning.rule).name) follows no gradient that strategy: \(type(of: strategy).name) could "
+            + "exchange; leave out strategy")
+      }
       guard !(strategy is any ReplicaStrategy) || !learning.meets else {
         throw ConfigurationError(
           "strategy: \(type(of: strategy).name) trains a model for each shard, but batch normalisation with synchronised: "

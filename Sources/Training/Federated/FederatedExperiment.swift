@@ -150,6 +150,11 @@ public struct PreparedFederation: Sendable {
         throw ConfigurationError(
           "learning.stages is \(experiment.learning.stages), but a client trains alone; leave it out")
       }
+      guard built.learning.boosting == nil else {
+        throw ConfigurationError(
+          "learning: \(type(of: experiment.learning.rule).name) follows no gradient, as clients do; choose another rule"
+        )
+      }
       guard built.learning.phases == 1 else {
         throw ConfigurationError(
           "learning: \(experiment.learning.name) trains in phases, which clients do not; choose another rule")

@@ -4,8 +4,8 @@ import Tensors
 
 /// Moves a model step by step: where its gradients come from, and how ranks come to have the same.
 ///
-/// There are two: ``SharedModelTrainer`` moves one model by gradients that ranks exchange, ``ReplicaTrainer`` moves a model
-/// for each worker and brings them together.
+/// There are three: ``SharedModelTrainer`` moves one model by gradients that ranks exchange, ``ReplicaTrainer`` moves a model
+/// for each worker and brings them together, ``BoostingTrainer`` grows a model by units that it fits.
 protocol ModelTrainer: AnyObject {
   /// The name of the strategy.
   var name: String { get }

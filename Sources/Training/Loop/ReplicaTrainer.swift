@@ -1,6 +1,7 @@
 import Communication
 import Datasets
 import Layers
+import Learning
 import Optimizers
 import Strategies
 import Tensors
@@ -17,6 +18,8 @@ final class ReplicaTrainer: ModelTrainer {
   private let schedule: BatchSchedule
   private let plan: ExchangePlan
   private let clippers: [GradientNorm]
+  /// Parts of the parameters whose gradients are clipped each by itself.
+  private let clippedParts: [Range<Int>]
   /// Adds up what ranks tell each other in every step: loss, correct samples, the wish to stop.
   private let tail: TreeSum
   private var isFresh = true
@@ -41,6 +44,7 @@ final class ReplicaTrainer: ModelTrainer {
         gradient: block)
     }
     clippers = replicas.map { _ in GradientNorm(store.layout) }
+    clippedParts = shards.library.learning.clippedParts
     tail = TreeSum(plan, [shards.block.loss..<shards.block.count], of: .shards)
     try strategy.prepare(plan, replicas)
   }
@@ -112,16 +116,16 @@ final class ReplicaTrainer: ModelTrainer {
       if replica.samples == 0 { continue }
       let all = 0..<store.layout.parameterCount
       let (parameters, gradients) = (replica.store.parameters.base, replica.gradient.base)
-      var scale: Float = 1
-      if let limit = experiment.training.clip {
-        clippers[index].measure(gradients, range: all)
-        scale = GradientNorm.scale(norm: clippers[index].norm, clip: limit)
-      }
+      let limit = experiment.training.clip
+      if limit != nil { clippers[index].measure(gradients, range: all) }
       replica.store.followParameters()
       replica.optimizer.measure(parameters: parameters, gradients: gradients, range: all, step: moment.index)
-      replica.optimizer.update(
-        parameters: parameters, gradients: gradients, range: all, step: moment.index,
-        learningRate: moment.learningRate, gradientScale: scale)
+      for part in clippedParts {
+        replica.optimizer.update(
+          parameters: parameters, gradients: gradients, range: part, step: moment.index,
+          learningRate: moment.learningRate,
+          gradientScale: limit.map { GradientNorm.scale(norm: clippers[index].norm(of: part), clip: $0) } ?? 1)
+      }
       replica.store.moveStates(replica.gradient)
     }
   }

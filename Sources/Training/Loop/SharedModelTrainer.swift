@@ -19,6 +19,9 @@ final class SharedModelTrainer: ModelTrainer {
   private let experiment: Experiment
   private let communicator: any Communicator
   private let clipper: GradientNorm
+  /// Parts of the parameters whose gradients are clipped each by itself, and what those of each are multiplied by.
+  private let clippedParts: [Range<Int>]
+  private var clipScales: [Float]
   /// What connects this rank with those that have the modules before and behind; nil where it has all.
   private let link: StageLink?
   /// How many blocks of ``ParameterBlocks`` each rank moves.
@@ -29,7 +32,6 @@ final class SharedModelTrainer: ModelTrainer {
   private struct Update {
     let block: Storage
     let step: Int
-    let scale: Float
     let learningRate: Double
     /// Scalars that move, in order.
     let parameters: [Range<Int>]
@@ -58,6 +60,8 @@ final class SharedModelTrainer: ModelTrainer {
     shards.prepareMeetings(plan)
     optimizer = Optimizer(rule, layout: store.layout, range: strategy.ownedParameters)
     clipper = GradientNorm(store.layout)
+    clippedParts = shards.library.learning.clippedParts
+    clipScales = clippedParts.map { _ in 1 }
     everything = [0..<store.layout.parameterCount]
     ownedBlocks = try SharedModelTrainer.gather(
       ownedBlocks: clipper.blocks.blocks(in: strategy.ownedParameters).count, plan.aside.communicator)
@@ -103,11 +107,11 @@ final class SharedModelTrainer: ModelTrainer {
       disturbed = (sum, moment.index, moved?.parameters ?? everything)
       share(disturbing)
     }
-    let clip = try clipScale(sum, step: moment.index + 1)
+    try clip(sum, step: moment.index + 1)
     try shards.faults?.reach(.update)
     try link?.beforeUpdate(store)
     try update(
-      from: sum, step: moment.phase.step, scale: clip, learningRate: moment.learningRate, phase: moment.phase.number)
+      from: sum, step: moment.phase.step, learningRate: moment.learningRate, phase: moment.phase.number)
     try link?.afterUpdate(store)
     return link?.agreed(sums) ?? sums
   }
@@ -123,11 +127,11 @@ final class SharedModelTrainer: ModelTrainer {
 
   /// Moves parameters and states by a block of gradients.
   func update(
-    from block: Storage, step: Int, scale: Float, learningRate: Double = 0, phase: Int = 0
+    from block: Storage, step: Int, learningRate: Double = 0, phase: Int = 0
   ) throws(CommunicationError) {
     let moved = shards.library.moved(phase)
     pending = Update(
-      block: block, step: step, scale: scale, learningRate: learningRate, parameters: moved?.parameters ?? everything)
+      block: block, step: step, learningRate: learningRate, parameters: moved?.parameters ?? everything)
     if let norms = optimizer.norms {
       share(measuring)
       try exchange(norms.numbers, each: ParameterNorms.numbersPerBlock)
@@ -162,25 +166,30 @@ final class SharedModelTrainer: ModelTrainer {
   private func update(_ member: Int) {
     guard let pending, member < updateParts.count else { return }
     for range in pending.parameters {
-      let part = range.clamped(to: updateParts[member])
-      if part.isEmpty { continue }
-      optimizer.update(
-        parameters: store.parameters.base, gradients: pending.block.base, range: part, step: pending.step,
-        learningRate: pending.learningRate, gradientScale: pending.scale)
+      let own = range.clamped(to: updateParts[member])
+      for (clipped, scale) in zip(clippedParts, clipScales) {
+        let part = own.clamped(to: clipped)
+        if part.isEmpty { continue }
+        optimizer.update(
+          parameters: store.parameters.base, gradients: pending.block.base, range: part, step: pending.step,
+          learningRate: pending.learningRate, gradientScale: scale)
+      }
     }
   }
 
-  /// What every gradient is multiplied by so that their norm stays below the limit.  A norm that is not finite ends training
-  /// on all ranks alike.
-  private func clipScale(_ gradients: Storage, step: Int) throws -> Float {
-    guard let limit = experiment.training.clip else { return 1 }
+  /// Works out what gradients are multiplied by so that the norm of each part stays below the limit.  A norm that is not finite
+  /// ends training on all ranks alike.
+  private func clip(_ gradients: Storage, step: Int) throws {
+    guard let limit = experiment.training.clip else { return }
     clipper.measure(gradients.base, range: strategy.ownedParameters)
     try exchange(clipper.squares, each: 1)
-    let norm = clipper.norm
-    guard norm.isFinite else {
-      throw RunError(.diverged, "the gradient of step \(step) is not finite; lower optimizer.learning-rate")
+    for (index, part) in clippedParts.enumerated() {
+      let norm = clipper.norm(of: part)
+      guard norm.isFinite else {
+        throw RunError(.diverged, "the gradient of step \(step) is not finite; lower optimizer.learning-rate")
+      }
+      clipScales[index] = GradientNorm.scale(norm: norm, clip: limit)
     }
-    return GradientNorm.scale(norm: norm, clip: limit)
   }
 
   /// Where ranks own different parameters, gives each the numbers that the others have measured about blocks of theirs.

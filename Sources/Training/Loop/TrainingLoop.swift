@@ -105,6 +105,9 @@ public final class TrainingLoop {
         buckets: team.buckets.ranges,
         scalars: team.block.count, seed: experiment.seed, stepsPerEpoch: schedule.stepsPerEpoch)
       switch strategy {
+      case is any GradientStrategy where prepared.learning.boosting != nil:
+        guard let network = prepared.learning.boosting else { preconditionFailure("boosting was checked") }
+        trainer = try BoostingTrainer(prepared, network, store, team, plan, steps: totalSteps)
       case let strategy as any GradientStrategy:
         let link = try grid.map { grid in
           try StageLink(
