@@ -19,6 +19,7 @@ public enum LayerCatalog {
       L2Norm.kind,
       Dropout.kind,
       Flatten.kind,
+      ImageRows.kind,
       Embedding.kind,
       Attention.kind,
       RecurrentLayer.kind,

@@ -34,6 +34,7 @@ struct BadLayerTests {
     Case("[{max-pool: 2}, {average-pool: 5}]", Sample.digits, "model.layers.1", "average-pool", "4×4"),
     Case("[{max-pool: {kernel: 2, padding: 2}}]", Sample.digits, "model.layers.0", "padding 2", "window 2"),
     Case("[max-pool]", Sample.digits, "model.layers.0.max-pool.kernel", "missing"),
+    Case("[flatten, rows]", Sample.digits, "model.layers.1", "rows", "images"),
     Case("[flatten, global-average-pool]", Sample.digits, "model.layers.1", "global-average-pool", "images"),
     Case(
       "[flatten, {bilinear-resize: {height: 2, width: 2}}]", Sample.digits, "model.layers.1", "bilinear-resize",

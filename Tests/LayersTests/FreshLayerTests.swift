@@ -36,7 +36,7 @@ struct FreshLayerTests {
     "name the layer that does not fit, and why",
     arguments: [
       ("[{embedding: 5}, relu]", Sample.text, Sample.series, ["`0`", "embedding"]),
-      ("[flatten, {linear: 4}]", Sample.cifar, Sample.text, ["`1`", "linear", "tokens"]),
+      ("[flatten, {linear: 4}]", Sample.cifar, Sample.text, ["`0`", "flatten", "tokens"]),
       ("[relu, {group-norm: 3}]", Sample.cifar, Signal([4, 4, 5]), ["`1`", "3 groups", "5 channels"]),
       ("[{residual: [{linear: 20}, relu]}]", Sample.table, Signal([9]), ["`0`", "residual", "20", "9"]),
       ("[{recurrent: 3}]", Sample.series, Sample.table, ["`0`", "recurrent", "20"]),

@@ -52,6 +52,7 @@ struct LayerListTests {
     Case("[{l2-norm: {epsilon: 1e-3}}]", Sample.series, [6, 5]),
     Case("[dropout]", Sample.table, [20]),
     Case("[{dropout: 0.1}]", Sample.cifar, [32, 32, 3]),
+    Case("[rows]", Sample.cifar, [32, 96]),
     Case("[flatten]", Sample.cifar, [3072]),
     Case("[flatten]", Sample.series, [30]),
     Case("[flatten]", Sample.table, [20]),

@@ -22,8 +22,8 @@ struct GuidanceTests {
     #expect(learning.model.layout.states.allSatisfy { $0.motion == .fixed })
   }
 
-  @Test("gradients are those of the task and the alignment, by finite differences")
-  func differences() throws {
+  @Test("the guide moves the layers below the representation that follows it, and no others")
+  func reach() throws {
     let rule =
       "{name: backpropagation, guidance: {strength: 2, model: {layers: [{linear: 5}, batch-norm, tanh, {linear: 3}]}}}"
     var batch = RuleRun.Batch()

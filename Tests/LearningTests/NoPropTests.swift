@@ -56,6 +56,7 @@ struct NoPropTests {
     }
     #expect(
       start("0.weight") != start("blocks.2.0.weight") && start("0.weight").count == start("blocks.2.0.weight").count)
+    #expect(start("out.weight").allSatisfy { $0 == 0 } && start("out.bias").allSatisfy { $0 == 0 })
     let learned = try LearningRun.prepare(Self.rules[1]).learning.model.layout
     #expect(learned.parameters.contains { $0.name == "embedding.weight" && $0.shape == [12, 10] })
   }
@@ -82,6 +83,23 @@ struct NoPropTests {
     #expect(learning.modules.count == 3)
     for module in 0..<3 { #expect(learning.shapes(enteringModule: module, batch: 4).isEmpty) }
     try ModuleChecks.expectModulesMakeTheWhole(prepared)
+  }
+
+  @Test("stages on ranks learn what one rank learns", arguments: [2, 3])
+  func stages(_ stages: Int) throws {
+    let alone = try LearningRun.train(Self.rules[0])
+    let staged = try LearningRun.train(PipelineLaws.staged(Self.rules[0], stages), ranks: 2 * stages)
+    #expect(staged.parametersDigest == alone.parametersDigest && staged.accuracy == alone.accuracy)
+  }
+
+  @Test("memory is that of one block, however many there are")
+  func memory() throws {
+    func bytes(_ blocks: Int) throws -> Int {
+      let prepared = try LearningRun.prepare(
+        "{name: noprop, units: 64, blocks: \(blocks)}", ["model={name: mlp, widths: [64, 48, 32]}"])
+      return Programs.training(prepared.learning, prepared.compute, batch: 64).poolBytes
+    }
+    #expect(try bytes(8) == bytes(2))
   }
 
   @Test("gets digits right", arguments: ["dt, blocks: 4", "ct, inference-steps: 10", "fm, inference-steps: 10"])

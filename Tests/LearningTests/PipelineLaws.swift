@@ -8,7 +8,9 @@ import Training
 @Suite("Laws of stages")
 struct PipelineLaws {
   /// Rules whose modules can lie on different ranks, with options where a rule needs some.
-  static let rules = ["dgl", "{name: noprop, blocks: 3, units: 8}", "drtp", "tpsgd"]
+  static let rules = [
+    "dgl", "{name: auglocal, depth: 1}", "infopro", "man", "drtp", "tpsgd", "{name: noprop, blocks: 3, units: 8}",
+  ]
 
   /// `{name: …, stages: n}`.
   static func staged(_ rule: String, _ stages: Int) -> String {

@@ -12,8 +12,11 @@ struct KernelAlignmentTests {
         let mean = (0..<rows).reduce(0) { $0 + Double(scalars[$1 * width + column]) } / Double(rows)
         for row in 0..<rows { centred[row * width + column] -= mean }
       }
-      return (0..<rows * rows).map { place in
-        (0..<width).reduce(0) { $0 + centred[place / rows * width + $1] * centred[place % rows * width + $1] }
+      return (0..<rows * rows).map { place -> Double in
+        let (a, b) = (place / rows * width, place % rows * width)
+        var sum = 0.0
+        for column in 0..<width { sum += centred[a + column] * centred[b + column] }
+        return sum
       }
     }
     func inner(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
@@ -38,7 +41,8 @@ struct KernelAlignmentTests {
       3 * (1 - Self.alignment(zip(x.scalars, direction).map { $0 + step * $1 }, guide.scalars, rows: rows))
     }
     let numeric = (moved(1e-3) - moved(-1e-3)) / 2e-3
-    let slope = zip(run.gradients[0], direction).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    var slope = 0.0
+    for (a, b) in zip(run.gradients[0], direction) { slope += Double(a) * Double(b) }
     #expect(abs(slope - numeric) < 2e-3 * max(abs(numeric), 0.05), "\(slope) against \(numeric)")
   }
 
@@ -56,7 +60,8 @@ struct KernelAlignmentTests {
     let (c, s) = (Float(0.6), Float(0.8))
     let turned = (0..<9).flatMap { row -> [Float] in
       let (a, b) = (x.scalars[2 * row], x.scalars[2 * row + 1])
-      return [3 * (c * a - s * b) + 1, 3 * (s * a + c * b) - 2]
+      let (first, second): (Float, Float) = (c * a - s * b, s * a + c * b)
+      return [3 * first + 1, 3 * second - 2]
     }
     #expect(abs(Self.run(x, Array32([9, 2], turned)).metrics[0]) < 1e-5)
     #expect(Self.run(x, x).gradients[0].allSatisfy { abs($0) < 1e-5 })

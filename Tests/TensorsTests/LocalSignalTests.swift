@@ -24,10 +24,10 @@ struct LocalSignalTests {
       }
       var wanted: [Float] = []
       for row in 0..<rows {
-        let sum = (0..<width).map { column in
-          (0..<terms).reduce(Float(0)) { sum, term in
-            sum + matrix.scalars[(term * outputs + Int(labels[row * terms + term])) * width + column]
-          } * (factor.map { $0 * 0.25 } ?? 1)
+        var sum = [Float](repeating: 0, count: width)
+        for term in 0..<terms {
+          let code = term * outputs + Int(labels[row * terms + term])
+          for column in 0..<width { sum[column] += matrix.scalars[code * width + column] * (factor == nil ? 1 : 0.125) }
         }
         for _ in 0..<repeats { wanted += sum }
       }
@@ -48,9 +48,12 @@ struct LocalSignalTests {
       let targets = recorder.target([outputs], .float32)
       return ([], [recorder.projection(of: targets, p[0], rows: rows, repeats: repeats, factor: 2)])
     }
-    let wanted = (0..<rows * repeats * width).map { place -> Float in
+    var wanted = [Float](repeating: 0, count: rows * repeats * width)
+    for place in wanted.indices {
       let (row, column) = (place / width / repeats, place % width)
-      return (0..<outputs).reduce(0) { $0 + targets[row * outputs + $1] * matrix.scalars[$1 * width + column] } * 0.5
+      for code in 0..<outputs {
+        wanted[place] += 0.5 * targets[row * outputs + code] * matrix.scalars[code * width + column]
+      }
     }
     #expect(relativeError(run.results[0], wanted) < 1e-6)
   }
@@ -81,8 +84,10 @@ struct LocalSignalTests {
     let run = Trial([error, matrix], settings) { recorder, p in
       ([], [recorder.projection(ofError: p[0], p[1])])
     }
-    let wanted = (0..<54).map { place in
-      (0..<4).reduce(Float(0)) { $0 + error.scalars[place / 9 * 4 + $1] * matrix.scalars[$1 * 9 + place % 9] }
+    var wanted = [Float](repeating: 0, count: 54)
+    for place in 0..<54 {
+      let (row, column) = (place / 9, place % 9)
+      for code in 0..<4 { wanted[place] += error.scalars[row * 4 + code] * matrix.scalars[code * 9 + column] }
     }
     #expect(relativeError(run.results[0], wanted) < (precision == .float32 ? 1e-6 : 1e-2))
   }

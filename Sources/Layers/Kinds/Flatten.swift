@@ -16,7 +16,8 @@ public struct Flatten: Layer {
   public func fresh(
     _ input: Signal, stride: Int?, in scope: inout ParameterScope
   ) throws(ConfigurationError) -> any Layer {
-    Flatten(input)
+    try input.requireNumbers(for: "flatten")
+    return Flatten(input)
   }
 
   static let kind = LayerKind("flatten", "One row a sample; images channel by channel.") {

@@ -58,6 +58,16 @@ public struct GraphAttention: Layer {
     return bias.map { recorder.add(sums, toEachSample: recorder.parameter($0)) } ?? sums
   }
 
+  /// Of the input's graph.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    let graph = try input.requireGraph(for: "graph-attention")
+    return GraphAttention(
+      input, graph, outputs: sourceVectors.shape[-1], heads: heads, concatenates: concatenates, dropout: dropout,
+      bias: bias != nil, in: &scope)
+  }
+
   static let kind = LayerKind(
     "graph-attention", shorthand: "outputs", "A mean of each node and its neighbours by learned weights, for each head."
   ) {

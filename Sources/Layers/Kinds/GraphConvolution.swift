@@ -13,6 +13,7 @@ public struct GraphConvolution: Layer {
   public let output: Signal
   let graph: Graph
   let weights: Storage
+  let normalises: Bool
 
   /// Declares PyTorch Geometric's `lin.weight`, and `bias` where wanted.
   public init(
@@ -24,6 +25,7 @@ public struct GraphConvolution: Layer {
     bias = hasBias ? scope.parameter("bias", [outputs], .constant(0)) : nil
     output = input.with(features: outputs)
     self.graph = graph.withLoops()
+    normalises = normalise
     weights = normalise ? self.graph.symmetricWeights() : self.graph.unitWeights()
   }
 
@@ -31,6 +33,15 @@ public struct GraphConvolution: Layer {
   public func record(_ x: Value, _ recorder: Recorder) -> Value {
     let sums = recorder.neighbourSum(recorder.linear(x, recorder.parameter(weight)), graph, weights: weights)
     return bias.map { recorder.add(sums, toEachSample: recorder.parameter($0)) } ?? sums
+  }
+
+  /// Of the input's graph.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    let graph = try input.requireGraph(for: "graph-convolution")
+    return GraphConvolution(
+      input, graph, outputs: output.shape[-1], normalise: normalises, bias: bias != nil, in: &scope)
   }
 
   static let kind = LayerKind(

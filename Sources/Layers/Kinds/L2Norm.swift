@@ -16,6 +16,14 @@ public struct L2Norm: Layer {
   /// One pass over the rows.
   public func record(_ x: Value, _ recorder: Recorder) -> Value { recorder.l2Normalise(x, epsilon: epsilon) }
 
+  /// Of any input.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    try input.requireNumbers(for: "l2-norm")
+    return L2Norm(input, epsilon: epsilon)
+  }
+
   static let kind = LayerKind("l2-norm", "Scales the last axis of each sample to length 1.") {
     (options, input, _) throws(ConfigurationError) in
     try input.requireNumbers(for: "l2-norm")

@@ -44,6 +44,14 @@ public struct SAGE: Layer {
     return recorder.add(own, recorder.neighbourSum(heard, graph, weights: weights))
   }
 
+  /// Of the input's graph.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    let graph = try input.requireGraph(for: "sage")
+    return SAGE(input, graph, outputs: output.shape[-1], bias: bias != nil, in: &scope)
+  }
+
   static let kind = LayerKind(
     "sage", shorthand: "outputs", "A matrix times the mean of a node's neighbours, plus another times the node itself."
   ) {

@@ -12,7 +12,8 @@ import Tensors
 /// - `dt`: T blocks, one a step.  The model's own layers are the image path of block 1; the others have copies of their own,
 ///   `blocks.<t>.<layer>.…`.  All blocks take a step on the same batch; Algorithm 1 trains them one after the other, each for
 ///   all batches, and adds the loss of `out` to that of every block.  With one-hot embeddings and rules that divide by the
-///   gradient's size, the difference is when `out` and a block learn, not what; learned embeddings hear all blocks at once.
+///   gradient's size, the difference is when a block learns, not what; learned embeddings hear all blocks at once, and `out`
+///   takes one step where Algorithm 1 takes T: it starts at zero, not at random weights that it would first have to outgrow.
 /// - `ct`: one network for all times, with a learned schedule of noise; `fm`: one network for the velocity from noise to label.
 ///   For `fm` the classifier is trained beside one-hot embeddings too, so that there is one way to predict.
 ///
@@ -77,6 +78,11 @@ public struct NoProp: LearningRule {
     func classifier(_ scope: inout ParameterScope) -> LinearLayer {
       scope.nested("out") { LinearLayer(Signal([embedding.width]), outputs: classes, in: &$0) }
     }
+    func finished(_ out: LinearLayer, _ layout: ParameterLayout) -> Model {
+      let own = [out.weight, out.bias].compactMap { $0?.name }
+      let layout = layout.initialising { own.contains($0.name) ? .constant(0) : nil }
+      return image.extended(layout, by: out, name: "out")
+    }
 
     guard variant == .dt else {
       let network = try DenoisingNetwork(
@@ -88,8 +94,8 @@ public struct NoProp: LearningRule {
         : .diffusion(schedule: scope.nested("schedule") { $0.parameter("weight", [3, 64], .normal(deviation: 1)) })
       let out = classifier(&scope)
       return ContinuousNoProp(
-        model: image.extended(scope.layout, by: out, name: "out"), objective: objective, form: form, network: network,
-        embedding: embedding, out: out, eta: eta, isNoisy: isNoisy, steps: steps)
+        model: finished(out, scope.layout), objective: objective, form: form, network: network, embedding: embedding,
+        out: out, eta: eta, isNoisy: isNoisy, steps: steps)
     }
 
     var blocks: [DenoisingNetwork] = []
@@ -107,7 +113,7 @@ public struct NoProp: LearningRule {
           outputs: classes, in: &scope))
     }
     let out = classifier(&scope)
-    let extended = image.extended(scope.layout, by: out, name: "out")
+    let extended = finished(out, scope.layout)
     // The blocks after the first, then the first with the model's own layers.
     let members = embedding.weight == nil ? (1..<steps).map { [$0] } + [[0]] : [Array(0..<steps)]
     let modules = members.map { members in

@@ -61,8 +61,8 @@ struct RuleRun {
   init(
     _ learning: any ModelLearning, _ batch: Batch, _ plans: [Plan], adjust: (ParameterStore) -> Void = { _ in }
   ) {
-    layout = learning.model.layout
-    store = ParameterStore(layout)
+    let layout = learning.model.layout
+    let store = ParameterStore(layout)
     layout.initialise(store, seed: 3)
     adjust(store)
     let sum = Storage(zeros: layout.gradientCount)
@@ -92,8 +92,7 @@ struct RuleRun {
       loss = executor.metric(0)
       for scalar in sum.scalars.indices { sum.base[scalar] += gradients.base[scalar] }
     }
-    gradients = sum
-    self.loss = loss
+    (self.layout, self.store, gradients, self.loss) = (layout, store, sum, loss)
   }
 
   /// The gradient of a parameter.
