@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Layers
 
 /// The `learning:` of a configuration: a rule, what can be asked of every rule, and how its modules are spread over ranks.
@@ -37,9 +38,12 @@ public struct LearningConfiguration: Sendable {
     }
   }
 
-  /// Makes rule and guidance ready for a model.
-  public func prepare(_ model: Model, _ objective: Objective) throws(ConfigurationError) -> any ModelLearning {
-    guard let guidance else { return try rule.prepare(model, objective) }
-    return try guidance.prepare(model, objective)
+  /// Makes rule and guidance ready for a model, and for the samples to learn from where there are some yet.
+  public func prepare(
+    _ model: Model, _ objective: Objective, _ data: (any DataSource)? = nil
+  ) throws(ConfigurationError) -> any ModelLearning {
+    if let guidance { return try guidance.prepare(model, objective) }
+    guard let data else { return try rule.prepare(model, objective) }
+    return try rule.prepare(model, objective, data)
   }
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Layers
 
 /// How a batch becomes gradients: end-to-end backpropagation, or losses local to each block.  The `learning:` of a
@@ -15,6 +16,19 @@ public protocol LearningRule: Sendable {
   /// Makes the rule ready for a model: declares what it owns beside the model's parameters.  Errors name the layer that the
   /// rule cannot train, and why.
   func prepare(_ model: Model, _ objective: Objective) throws(ConfigurationError) -> any ModelLearning
+  /// The same for a rule that is made for the samples too, those that it is to learn from.
+  func prepare(
+    _ model: Model, _ objective: Objective, _ data: any DataSource
+  ) throws(ConfigurationError) -> any ModelLearning
+}
+
+extension LearningRule {
+  /// The samples do not matter.
+  public func prepare(
+    _ model: Model, _ objective: Objective, _ data: any DataSource
+  ) throws(ConfigurationError) -> any ModelLearning {
+    try prepare(model, objective)
+  }
 }
 
 /// The rules that a configuration can name, one line each.
@@ -32,6 +46,7 @@ public enum LearningCatalog {
     DirectRandomTargetProjection.self,
     TargetProjectionDescent.self,
     ForwardForward.self,
+    ForwardGNN.self,
     NoProp.self,
     CounterCurrent.self,
     GradientBoosted.self,

@@ -8,9 +8,18 @@ import Training
 @Suite("Laws of stages")
 struct PipelineLaws {
   /// Rules whose modules can lie on different ranks, with options where a rule needs some.
-  static let rules = [
-    "dgl", "{name: auglocal, depth: 1}", "infopro", "man", "drtp", "tpsgd", "{name: noprop, blocks: 3, units: 8}",
+  static let rules: [(rule: String, model: String)] = [
+    ("dgl", convolutional), ("{name: auglocal, depth: 1}", convolutional), ("infopro", convolutional),
+    ("man", convolutional), ("{name: man, host: infopro}", convolutional), ("drtp", convolutional),
+    ("tpsgd", convolutional), ("{name: noprop, blocks: 3, units: 8}", convolutional),
+    ("forward-forward", "{name: mlp, widths: [20, 19, 18]}"),
   ]
+
+  /// Four blocks, with normalisation and dropout in some.
+  static let convolutional = """
+    {layers: [{convolution: {channels: 6, kernel: 3, padding: 1}}, batch-norm, relu, {convolution: {channels: 6, kernel: 3, \
+    padding: 1}}, batch-norm, relu, {max-pool: 2}, flatten, {linear: 17}, relu, {dropout: 0.2}, {linear: 13}, relu, {linear: 10}]}
+    """
 
   /// `{name: …, stages: n}`.
   static func staged(_ rule: String, _ stages: Int) -> String {
@@ -18,10 +27,11 @@ struct PipelineLaws {
   }
 
   @Test("digests are those of one rank", arguments: rules)
-  func digests(_ rule: String) throws {
-    let alone = try LearningRun.train(rule)
-    for (ranks, stages) in [(2, 2), (4, 2), (6, 2)] {
-      let staged = try LearningRun.train(PipelineLaws.staged(rule, stages), ranks: ranks)
+  func digests(_ rule: String, _ model: String) throws {
+    let changes = ["model=\(model)"]
+    let alone = try LearningRun.train(rule, changes)
+    for (ranks, stages) in [(2, 2), (4, 2), (3, 3)] {
+      let staged = try LearningRun.train(PipelineLaws.staged(rule, stages), ranks: ranks, changes)
       #expect(staged.parametersDigest == alone.parametersDigest, "\(ranks) ranks, \(stages) stages")
       #expect(staged.accuracy == alone.accuracy)
     }

@@ -13,10 +13,10 @@ public struct Model: Sendable {
   public let input: Signal
   /// What it makes of a sample: one number a class, or one row of them a position.
   public let output: Signal
-  /// Declares all layers that its configuration names once more (see `copyLayers`).
+  /// Declares all layers that its configuration names once more, for some input (see `copyLayers`).
   let declare: Declare
 
-  typealias Declare = @Sendable (inout ParameterScope) throws(ConfigurationError) -> Sequential
+  typealias Declare = @Sendable (Signal, inout ParameterScope) throws(ConfigurationError) -> Sequential
 
   init(
     _ name: String, _ sequential: Sequential, input: Signal, _ layout: ParameterLayout, declare: @escaping Declare

@@ -55,7 +55,7 @@ public struct ModelConfiguration: Sendable {
     var scope = ParameterScope()
     let built = try declare(input, classes, in: &scope)
     let model = Model(name, built.layers, input: input, scope.layout) {
-      (scope: inout ParameterScope) throws(ConfigurationError) in
+      (input, scope: inout ParameterScope) throws(ConfigurationError) in
       try declare(input, classes, in: &scope).layers
     }
     return (model, built.resolved)

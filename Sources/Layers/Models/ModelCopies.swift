@@ -8,7 +8,7 @@ extension Model {
     upTo count: Int, in scope: inout ParameterScope
   ) throws(ConfigurationError) -> Sequential {
     let known = (parameters: scope.layout.parameters.count, states: scope.layout.states.count)
-    let whole = try declare(&scope)
+    let whole = try declare(input, &scope)
     let own = declarations(upTo: count)
     scope.keep(parameters: known.parameters + own.parameters, states: known.states + own.states)
     return Sequential(Array(whole.layers[..<count]), input: input)
@@ -20,6 +20,14 @@ extension Model {
     return Model(
       name, Sequential(Array(layers[..<count]), input: input), input: input,
       layout.prefix(parameters: own.parameters, states: own.states), declare: declare)
+  }
+
+  /// The first `count` layers for another signal, which a learning rule makes of the samples: built as the configuration says,
+  /// under the same names and at the same ranges wherever shapes do not depend on the signal.
+  package func prefix(_ count: Int, for signal: Signal) throws(ConfigurationError) -> Model {
+    var scope = ParameterScope()
+    let whole = try declare(signal, &scope)
+    return Model(name, whole, input: input, scope.layout, declare: declare).prefix(count)
   }
 
   /// The same network with another layer at its end that a learning rule declared, and all else that it did.

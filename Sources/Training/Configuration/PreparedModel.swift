@@ -59,6 +59,6 @@ struct PreparedModel {
     try MachineMemory.require(
       Double(model.layout.parameterCount) * 4, for: "\(model.name) (\(model.layout.parameterCount) parameters)",
       "make the model smaller")
-    learning = try rule.prepare(model, objective)
+    learning = try rule.prepare(model, objective, source)
   }
 }

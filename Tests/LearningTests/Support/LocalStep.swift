@@ -19,8 +19,10 @@ final class LocalStep {
     + "{dropout: 0.2}, {linear: 13}, relu, {linear: 10}]}"
 
   /// The first samples of the digits, and the initial weights.
-  init(_ rule: String, _ changes: [String] = [model], samples: Int = 13) throws {
-    let prepared = try LearningRun.prepare(rule, changes)
+  init(
+    _ rule: String, _ changes: [String] = [model], samples: Int = 13, yaml: String = LearningRun.yaml
+  ) throws {
+    let prepared = try LearningRun.prepare(rule, changes, yaml: yaml)
     learning = prepared.learning
     compute = prepared.compute
     store = ParameterStore(learning.model.layout)
