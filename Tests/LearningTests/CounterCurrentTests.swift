@@ -39,7 +39,7 @@ struct CounterCurrentTests {
       var inputs = Executor.Inputs(
         store: store, version: 0, gradients: gradients, samples: batch.input, targets: batch.targets,
         sampleKeys: batch.sampleKeys)
-      inputs.targetWeight = Float(1 / Double(samples * prepared.objective.termsPerSample))
+      inputs.targetWeight = Float(1 / Double(samples * prepared.objective.targetsPerSample))
       executor.run(inputs)
       return (Array(gradients.scalars), (0..<plan.metricCount).map { executor.metric($0) })
     }

@@ -49,7 +49,7 @@ extension CounterComparison {
         }
     default:
       let height = pair.signal.shape.rank == 3 ? pair.signal.shape[0] : 1
-      let weight = scale * Float(objective.termsPerSample * height) / Float(width)
+      let weight = scale * Float(objective.targetsPerSample * height) / Float(width)
       // Each side moves towards where the other is: together the gradient of one loss of both.
       return [(a, c), (c, a)].filter { recorder.needsGradient($0.0) }.map { moving, aim in
         recorder.meanSquaredError(moving, recorder.detach(aim), weight: weight)

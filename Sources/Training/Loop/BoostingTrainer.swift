@@ -106,7 +106,7 @@ final class BoostingTrainer: ModelTrainer {
     _ = wishes.initialize(from: [moment.stop, moment.busy, moment.due].map { $0 ? 1 : 0 })
     try communicator.allReduce(wishes, .sum)
     let count = Double(source.count)
-    let terms = count * Double(shards.library.objective.termsPerSample)
+    let terms = count * Double(shards.library.objective.targetsPerSample)
     // The share of the whole set that is right, as if of the samples of the step.
     return StepSums(
       loss: totals[0] / terms, correct: totals[1] / count * Double(moment.samples), stop: wishes[0] > 0,
