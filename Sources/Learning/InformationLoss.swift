@@ -39,7 +39,7 @@ struct InformationLossKind: LocalLossKind {
     guard place.count > 2 else { return 0 }
     guard followsStages else { return Float(place.block) / Float(place.count - 2) }
     var (stage, extent) = (1, place.model.input.shape[0])
-    while place.signal.shape.rank == 3, 2 * place.signal.shape[0] <= extent + 1 {
+    while place.signal.shape.rank == 3, place.signal.shape[0] < extent, 2 * place.signal.shape[0] <= extent + 1 {
       stage += 1
       extent = (extent + 1) / 2
     }
