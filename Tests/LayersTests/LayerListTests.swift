@@ -40,6 +40,7 @@ struct LayerListTests {
       "[{average-pool: {kernel: 3, stride: 1, padding: 1, count-padding: false}}]", Sample.cifar, [32, 32, 3]),
     Case("[global-average-pool]", Sample.cifar, [3]),
     Case("[{adaptive-average-pool: {rows: 3, columns: 2}}]", Sample.cifar, [3, 2, 3]),
+    Case("[{upsample: 2}]", Sample.digits, [16, 16, 1]),
     Case("[{bilinear-resize: {height: 11, width: 5}}]", Sample.digits, [11, 5, 1]),
     Case("[batch-norm]", Sample.cifar, [32, 32, 3], ["0.weight [3]", "0.bias [3]"]),
     Case("[{batch-norm: {epsilon: 1e-3, momentum: 0.5, affine: false}}]", Sample.table, [20]),

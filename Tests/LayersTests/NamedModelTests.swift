@@ -32,6 +32,7 @@ struct NamedModelTests {
     Case(name: "resnet110", input: Sample.cifar, classes: 10, output: [10], parameters: 1_730_714),
     Case(name: "resnet20", input: Sample.mnist, classes: 10, output: [10], parameters: 272_186),
     Case(name: "gpt", input: Sample.text, classes: 65, output: [64, 65], parameters: 818_176),
+    Case(name: "autoencoder", input: Sample.digits, classes: 10, output: [8, 8, 1], parameters: 66_176),
     Case(name: "prototype-encoder", input: Sample.mnist, classes: 10, output: [64], parameters: 111_936),
   ]
 

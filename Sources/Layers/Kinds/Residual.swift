@@ -97,7 +97,7 @@ public struct Parallel: Layer {
       throw ConfigurationError("parallel: for \(input) the branches differ before the last axis")
     }
     let channels = made.reduce(0) { $0 + $1.output.shape[-1] }
-    return Parallel(output: Signal(Shape(Array(leading[0]) + [channels])), branches: made)
+    return Parallel(output: made[0].output.with(features: channels), branches: made)
   }
 
   static let kind = LayerKind(

@@ -16,6 +16,13 @@ public struct Upsample: Layer {
     recorder.nearestResize(x, height: output.shape[0], width: output.shape[1])
   }
 
+  /// To the extents that it has here.
+  public func fresh(
+    _ input: Signal, stride: Int?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> any Layer {
+    try Upsample(input, height: output.shape[0], width: output.shape[1])
+  }
+
   static let kind = LayerKind("upsample", shorthand: "factor", "Larger images, each pixel a copy of the nearest one.") {
     (options, input, _) throws(ConfigurationError) in
     let factor = try options.integer("factor", default: 2, in: 1...64, "times each extent grows")
