@@ -66,6 +66,11 @@ public final class StepBenchmark {
     } catch { throw RunError(error) }
   }
 
+  /// Ends what is under way between ranks; no step follows.
+  public func finish() throws(RunError) {
+    do throws(CommunicationError) { try loop.trainer.finish() } catch { throw RunError(error) }
+  }
+
   /// Rank 0's number, on every rank.
   private func agree(_ number: Int) throws(CommunicationError) -> Int {
     let value = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 1)

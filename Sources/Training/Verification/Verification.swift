@@ -107,6 +107,9 @@ public struct Verification {
     let prepared: PreparedFederation
     do {
       var node = configuration
+      if node["learning"]?["stages"] != nil {
+        node = try node.setting("learning.stages", to: "1", source: "this process has all modules")
+      }
       if let threads { node = try node.setting("compute.threads", to: "\(threads)", source: "--threads") }
       // Where clients were elsewhere, who was back in time is no function of the configuration.
       let ledger = RunDirectory.ledger(of: run)

@@ -53,6 +53,7 @@ struct BenchStep {
       arguments.has(Bench.profile) || arguments.has(Bench.layers)
       ? benchmark.profile(flopsPerSecond: limit / Double(cores), step: times.median) : nil
     let overlap = arguments.has(Bench.overlap) ? try benchmark.overlap(seconds: seconds) : nil
+    try benchmark.finish()
     guard communicator.rank == 0 else { return nil }
     let speed = Double(benchmark.flops) / times.median
     var result: JSONObject = [
