@@ -107,9 +107,6 @@ public struct Verification {
     let prepared: PreparedFederation
     do {
       var node = configuration
-      if node["learning"]?["stages"] != nil {
-        node = try node.setting("learning.stages", to: "1", source: "this process has all modules")
-      }
       if let threads { node = try node.setting("compute.threads", to: "\(threads)", source: "--threads") }
       // Where clients were elsewhere, who was back in time is no function of the configuration.
       let ledger = RunDirectory.ledger(of: run)
@@ -187,6 +184,9 @@ public struct Verification {
       } else if Int(node["training"]?["shards"]?.text ?? "") == nil {
         throw RunError(
           .refused, "\(run) has neither a receipt nor a checkpoint that says into how many shards it cut a batch")
+      }
+      if node["learning"]?["stages"] != nil {
+        node = try node.setting("learning.stages", to: "1", source: "this process has all modules")
       }
       if let threads { node = try node.setting("compute.threads", to: "\(threads)", source: "--threads") }
       return try PreparedExperiment(try Experiment(node))
