@@ -1,66 +1,23 @@
-import Communication
-import Configuration
-import Foundation
 import Learning
 import Reporting
 import Training
 
 /// `nndist bench learning CONFIG`: what every learning rule comes to on one model and data, under one budget.
 struct BenchLearning {
-  private let arguments: Arguments
-  private let comparison: Comparison
-  private let name: String
+  private let trainings: ComparisonRun
+  private var comparison: Comparison { trainings.comparison }
 
   static let rules = Flag(
     "--rule", "YAML", "a learning rule to compare, as a configuration says it; repeatable (default: all)", repeats: true
   )
 
   init(_ arguments: Arguments) throws(RunError) {
-    self.arguments = arguments
-    if let launcher = LauncherEnvironment.detect(), launcher.size != 1 {
-      throw RunError(.usage, "bench learning simulates its ranks: start it without mpirun, with --ranks")
-    }
-    guard arguments.positional.count == 2 else {
-      throw RunError(.usage, "bench learning needs a configuration: nndist bench learning CONFIG")
-    }
-    let ranks = try arguments.integer(Bench.ranks, in: 1...4096) ?? 1
-    let count = try arguments.integer(BenchStrategies.seeds, in: 1...1000) ?? 1
-    let chosen = arguments.all(BenchLearning.rules)
-    do {
-      let node = try ConfigurationLoading.overridden(try Node.load(arguments.positional[1]), arguments)
-      let experiment = try Experiment(node)
-      name = experiment.name
-      for rule in chosen { _ = try Experiment(try node.setting("learning", to: rule, source: "--rule")) }
-      let first = Int(experiment.seed)
-      comparison = Comparison(
-        node, key: "learning", choices: chosen.isEmpty ? LearningCatalog.all.map { $0.name } : chosen, ranks: ranks,
-        seeds: (0..<count).map { first + $0 })
-    } catch { throw RunError(error) }
+    trainings = try ComparisonRun(
+      arguments, subject: "learning", key: "learning", flag: BenchLearning.rules,
+      all: LearningCatalog.all.map { $0.name }, ranks: 1, seeds: 1)
   }
 
-  func run() throws(RunError) -> ExitCode {
-    StopSignal.install()
-    let directory = try RunDirectory(name: "\(name)-learning", path: arguments.value(.run))
-    try directory.write(configuration: comparison.configuration)
-    var done = 0
-    let outcomes = try comparison.run { rule, seed in
-      done += 1
-      if !arguments.has(.quiet) { Output.note("\(done) of \(comparison.count): \(rule), seed \(seed)") }
-    }
-    let objects = outcomes.map(object)
-    let all: JSONObject = [
-      "configuration": .text(name), "ranks": .integer(comparison.ranks),
-      "seeds": .list(comparison.seeds.map { .integer($0) }), "rules": .list(objects.map { .object($0) }),
-    ]
-    try directory.write(JSONValue.object(all).lines + "\n", to: "comparison.json")
-    if arguments.has(.json) {
-      for object in objects { Output.line(object.text) }
-    } else {
-      Output.text(Terminal.headed(table(outcomes)))
-      Output.line("run  \(directory.path)")
-    }
-    return .done
-  }
+  func run() throws(RunError) -> ExitCode { try trainings.run(list: "rules", object: object, table: table) }
 
   /// One rule's figures; null where no training came to its end.
   private func object(_ outcome: Comparison.Outcome) -> JSONObject {

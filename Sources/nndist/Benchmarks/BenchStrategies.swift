@@ -1,5 +1,3 @@
-import Communication
-import Configuration
 import Foundation
 import Reporting
 import Strategies
@@ -7,11 +5,10 @@ import Training
 
 /// `nndist bench strategies CONFIG`: what every way to exchange gradients costs and comes to, under one budget.
 struct BenchStrategies {
-  private let arguments: Arguments
-  private let comparison: Comparison
+  private let trainings: ComparisonRun
+  private var comparison: Comparison { trainings.comparison }
   private let link: LinkModel
   private let bandwidth: String
-  private let name: String
 
   static let strategies = Flag(
     "--strategy", "YAML", "a strategy to compare, as a configuration says it; repeatable (default: all)", repeats: true)
@@ -21,13 +18,9 @@ struct BenchStrategies {
   static let latency = Flag("--latency", "TIME", "what each message takes beside its bytes (default 50us)")
 
   init(_ arguments: Arguments) throws(RunError) {
-    self.arguments = arguments
-    if let launcher = LauncherEnvironment.detect(), launcher.size != 1 {
-      throw RunError(.usage, "bench strategies simulates its ranks: start it without mpirun, with --ranks")
-    }
-    guard arguments.positional.count == 2 else {
-      throw RunError(.usage, "bench strategies needs a configuration: nndist bench strategies CONFIG")
-    }
+    trainings = try ComparisonRun(
+      arguments, subject: "strategies", key: "strategy", flag: BenchStrategies.strategies,
+      all: StrategyCatalog.all.map { $0.name }, ranks: 4, seeds: 3)
     bandwidth = arguments.value(BenchStrategies.bandwidth) ?? "1gbit"
     guard let speed = LinkModel.speed(bandwidth) else {
       throw RunError(.usage, "--bandwidth is `\(bandwidth)`; expected a speed such as 100mbit or 1gbit")
@@ -37,44 +30,12 @@ struct BenchStrategies {
       throw RunError(.usage, "--latency is `\(latency)`; expected a duration such as 50us or 1ms")
     }
     link = LinkModel(bitsPerSecond: speed, latency: delay)
-    let ranks = try arguments.integer(Bench.ranks, in: 1...4096) ?? 4
-    let count = try arguments.integer(BenchStrategies.seeds, in: 1...1000) ?? 3
-    let chosen = arguments.all(BenchStrategies.strategies)
-    do {
-      let node = try ConfigurationLoading.overridden(try Node.load(arguments.positional[1]), arguments)
-      let experiment = try Experiment(node)
-      name = experiment.name
-      for strategy in chosen { _ = try Experiment(try node.setting("strategy", to: strategy, source: "--strategy")) }
-      let first = Int(experiment.seed)
-      comparison = Comparison(
-        node, key: "strategy", choices: chosen.isEmpty ? StrategyCatalog.all.map { $0.name } : chosen, ranks: ranks,
-        seeds: (0..<count).map { first + $0 })
-    } catch { throw RunError(error) }
   }
 
   func run() throws(RunError) -> ExitCode {
-    StopSignal.install()
-    let directory = try RunDirectory(name: "\(name)-strategies", path: arguments.value(.run))
-    try directory.write(configuration: comparison.configuration)
-    var done = 0
-    let outcomes = try comparison.run { strategy, seed in
-      done += 1
-      if !arguments.has(.quiet) { Output.note("\(done) of \(comparison.count): \(strategy), seed \(seed)") }
-    }
-    let objects = outcomes.map(object)
-    let all: JSONObject = [
-      "configuration": .text(name), "ranks": .integer(comparison.ranks),
-      "seeds": .list(comparison.seeds.map { .integer($0) }), "bandwidth": .text(bandwidth),
-      "latency_seconds": .number(link.latency), "strategies": .list(objects.map { .object($0) }),
-    ]
-    try directory.write(JSONValue.object(all).lines + "\n", to: "comparison.json")
-    if arguments.has(.json) {
-      for object in objects { Output.line(object.text) }
-    } else {
-      Output.text(Terminal.headed(table(outcomes)))
-      Output.line("run  \(directory.path)")
-    }
-    return .done
+    try trainings.run(
+      list: "strategies", more: ["bandwidth": .text(bandwidth), "latency_seconds": .number(link.latency)],
+      object: object, table: table)
   }
 
   /// One strategy's figures; null where no training came to its end.
