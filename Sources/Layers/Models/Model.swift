@@ -13,25 +13,18 @@ public struct Model: Sendable {
   public let input: Signal
   /// What it makes of a sample: one number a class, or one row of them a position.
   public let output: Signal
-  /// Declares all layers that its configuration names once more, for some input (see `copyLayers`).
-  let declare: Declare
 
-  typealias Declare = @Sendable (Signal, inout ParameterScope) throws(ConfigurationError) -> Sequential
-
-  init(
-    _ name: String, _ sequential: Sequential, input: Signal, _ layout: ParameterLayout, declare: @escaping Declare
-  ) {
+  init(_ name: String, _ sequential: Sequential, input: Signal, _ layout: ParameterLayout) {
     self.name = name
     layers = sequential.layers
     self.layout = layout
     self.input = input
     output = sequential.output
-    self.declare = declare
   }
 
   /// The same network with what was declared after its layers' parameters, by a learning rule.
   package func extended(_ layout: ParameterLayout) -> Model {
-    Model(name, Sequential(layers, input: input), input: input, layout, declare: declare)
+    Model(name, Sequential(layers, input: input), input: input, layout)
   }
 
   /// Layers of the same architecture as some of the model's, for another input, with parameters of their own (see

@@ -53,18 +53,6 @@ public struct ModelConfiguration: Sendable {
   /// Builds the model for samples of `input` and `classes` classes.  Errors name the layer that does not fit.
   public func build(input: Signal, classes: Int) throws(ConfigurationError) -> (model: Model, resolved: Node) {
     var scope = ParameterScope()
-    let built = try declare(input, classes, in: &scope)
-    let model = Model(name, built.layers, input: input, scope.layout) {
-      (input, scope: inout ParameterScope) throws(ConfigurationError) in
-      try declare(input, classes, in: &scope).layers
-    }
-    return (model, built.resolved)
-  }
-
-  /// Declares the layers in a scope.
-  private func declare(
-    _ input: Signal, _ classes: Int, in scope: inout ParameterScope
-  ) throws(ConfigurationError) -> (layers: Sequential, resolved: Node) {
     var options = Options(node, path: path)
     _ = try options.optionalText("weights", "a safetensors file or checkpoint to start from")
     let sequential: Sequential
@@ -86,6 +74,6 @@ public struct ModelConfiguration: Sendable {
       }
     }
     try options.finish()
-    return (sequential, options.resolved)
+    return (Model(name, sequential, input: input, scope.layout), options.resolved)
   }
 }

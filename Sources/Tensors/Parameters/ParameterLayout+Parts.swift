@@ -18,10 +18,3 @@ extension ParameterLayout {
     return other
   }
 }
-
-extension ParameterScope {
-  /// Forgets what was declared after so many parameters and states.
-  package mutating func keep(parameters: Int, states: Int) {
-    layout = layout.prefix(parameters: parameters, states: states)
-  }
-}

@@ -2,39 +2,26 @@ import Configuration
 import Tensors
 
 extension Model {
-  /// Declares the first `count` layers once more, with parameters and states of their own, in a scope of any model.  They are
-  /// built as the configuration says, initial values drawn anew.
-  package func copyLayers(
-    upTo count: Int, in scope: inout ParameterScope
-  ) throws(ConfigurationError) -> Sequential {
-    let known = (parameters: scope.layout.parameters.count, states: scope.layout.states.count)
-    let whole = try declare(input, &scope)
-    let own = declarations(upTo: count)
-    scope.keep(parameters: known.parameters + own.parameters, states: known.states + own.states)
-    return Sequential(Array(whole.layers[..<count]), input: input)
-  }
-
   /// The first `count` layers with what they own; what comes after them is gone.
   package func prefix(_ count: Int) -> Model {
     let own = declarations(upTo: count)
     return Model(
       name, Sequential(Array(layers[..<count]), input: input), input: input,
-      layout.prefix(parameters: own.parameters, states: own.states), declare: declare)
+      layout.prefix(parameters: own.parameters, states: own.states))
   }
 
-  /// The first `count` layers for another signal, which a learning rule makes of the samples: built as the configuration says,
-  /// under the same names and at the same ranges wherever shapes do not depend on the signal.
+  /// The first `count` layers for another signal, which a learning rule makes of the samples: under the same names, and at the
+  /// same ranges wherever shapes do not depend on the signal.
   package func prefix(_ count: Int, for signal: Signal) throws(ConfigurationError) -> Model {
     var scope = ParameterScope()
-    let whole = try declare(signal, &scope)
-    return Model(name, whole, input: input, scope.layout, declare: declare).prefix(count)
+    let first = try fresh(0..<count, for: signal, in: &scope)
+    return Model(name, first, input: input, scope.layout)
   }
 
   /// The same network with another layer at its end that a learning rule declared, and all else that it did.
   package func extended(_ layout: ParameterLayout, by layer: any Layer, name: String) -> Model {
     Model(
-      self.name, Sequential(layers + [NamedLayer(name: name, layer: layer)], input: input), input: input, layout,
-      declare: declare)
+      self.name, Sequential(layers + [NamedLayer(name: name, layer: layer)], input: input), input: input, layout)
   }
 
   /// Some of the layers, one after the other.
