@@ -13,13 +13,13 @@ public enum Programs {
     return Plan(recorder)
   }
 
-  /// The same for consecutive modules of a rule, of which others run elsewhere.
+  /// The same for consecutive modules of a rule, of which others run elsewhere: their gradients are left as they are.
   public static func training(
     _ learning: any ModularLearning, modules: Range<Int>, _ compute: Compute, batch: Int
   ) -> Plan {
     let recorder = Recorder(batch: batch, mode: .training, layout: learning.model.layout, compute: compute)
     learning.record(modules: modules, recorder)
-    recorder.fillGradients()
+    recorder.fillGradients { parameter in modules.contains { learning.modules[$0].owns(parameter.name) } }
     return Plan(recorder)
   }
 

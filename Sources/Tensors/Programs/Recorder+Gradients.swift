@@ -41,11 +41,12 @@ extension Recorder {
     }
   }
 
-  /// Gives zeros to the parameters that nothing has reached; the last of the gradients.
-  public func fillGradients() {
+  /// Gives zeros to the parameters that nothing has reached, or to some of them; the last of the gradients.
+  public func fillGradients(where isOwn: (Parameter) -> Bool = { _ in true }) {
     isDifferentiating = true
     defer { isDifferentiating = false }
-    for parameter in layout.parameters where writtenGradients.insert(parameter.range.lowerBound).inserted {
+    for parameter in layout.parameters
+    where isOwn(parameter) && writtenGradients.insert(parameter.range.lowerBound).inserted {
       append(Fill(value: 0), [], [.existing(gradientValue(parameter.range.lowerBound, parameter.shape))])
     }
   }
