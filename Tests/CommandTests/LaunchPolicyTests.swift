@@ -93,6 +93,23 @@ struct LaunchPolicyTests {
     #expect(result.errorLines.last?.contains("gave up after 5 attempts") == true)
   }
 
+  @Test("ranks that share a model are lost together")
+  func shrinkingInStages() throws {
+    let stages = ["--set", "learning={name: dgl, stages: 2}"]
+    for (flags, expected) in [
+      (["-n", "6", "--min-ranks", "1"], [6, 4, 2, 2]), (["-n", "4", "--min-ranks", "3"], [4, 4]),
+    ] {
+      try run.tool.write("", to: "calls")
+      let result = try launch(
+        flags[0], flags[1], flags[2], flags[3], "--restarts", "\(expected.count - 1)", script: "exit 137", stages[0],
+        stages[1])
+      #expect(result.status == 6)
+      let calls = try calls()
+      #expect(calls.count == expected.count)
+      for (call, ranks) in zip(calls, expected) { #expect(call.contains(" -n \(ranks) "), "\(call)") }
+    }
+  }
+
   @Test("pauses double and begin anew with progress")
   func pauses() throws {
     let script = "case $1 in 4) checkpoint 8; exit 137;; 6) exit 0;; *) exit 137;; esac"
@@ -142,6 +159,10 @@ struct LaunchPolicyTests {
       (["launch", "-n", "2", "--"], "nothing stands behind --"), (["launch", "--", "train", "a.yaml"], "needs -n N"),
       (["launch", "-n", "0", "--", "train", "a.yaml"], "from 1 to"),
       (["launch", "-n", "2", "--min-ranks", "3", "--", "train", "a.yaml"], "--min-ranks 3 is more than the 2"),
+      (
+        ["launch", "-n", "3", "--", "train", "a.yaml", "--set", "learning={name: dgl, stages: 2}"],
+        "learning.stages is 2, which does not divide 3 ranks"
+      ),
       (["launch", "-n", "2", "--", "trian", "a.yaml"], "did you mean `train`?"),
       (["launch", "-n", "2", "--", "simulate", "a.yaml"], "is not run by ranks"),
       (["launch", "-n", "2", "--", "train"], "expected `nndist train CONFIG`"),

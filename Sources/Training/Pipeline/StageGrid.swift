@@ -7,7 +7,7 @@ import Strategies
 /// Where a rank stands when modules are spread over ranks: stages × replicas.
 ///
 /// Ranks that share a model are neighbours; the last stage of the first replica is rank 0, because it knows the loss.
-struct StageGrid {
+package struct StageGrid {
   /// This rank's stage, from 0, and how many there are.
   let stage: Int
   let stages: Int
@@ -54,7 +54,7 @@ struct StageGrid {
   }
 
   /// Models that so many ranks train; throws where stages do not divide ranks.
-  static func replicas(ranks: Int, stages: Int) throws(ConfigurationError) -> Int {
+  package static func replicas(ranks: Int, stages: Int) throws(ConfigurationError) -> Int {
     guard ranks % stages == 0 else {
       throw ConfigurationError(
         "learning.stages is \(stages), which does not divide \(ranks) \(ranks == 1 ? "rank" : "ranks"); start a multiple of "

@@ -6,6 +6,8 @@ struct RestartPolicy {
   let ranks: Int
   /// Ranks below which it never goes; each loss costs one until then.
   let minimumRanks: Int
+  /// Ranks that share a model: their number stays a multiple of it.
+  var stages = 1
   /// Seconds before the first restart, doubled before each that follows without progress.
   let backoff: Double
   /// The longest pause, in seconds.
@@ -20,6 +22,8 @@ struct RestartPolicy {
 
   /// How many ranks the next attempt has, after one of `ranks`.
   func ranks(after ranks: Int, _ consequence: Ending.Consequence) -> Int {
-    consequence == .lost ? max(minimumRanks, ranks - 1) : ranks
+    guard consequence == .lost else { return ranks }
+    let fewer = (ranks - 1) / stages * stages
+    return fewer >= minimumRanks && fewer > 0 ? fewer : ranks
   }
 }

@@ -1,5 +1,6 @@
 import Configuration
 import Glibc
+import Learning
 import Training
 
 /// `nndist launch -n N -- VERB …`: ranks under mpirun, started again when one is lost.
@@ -27,7 +28,9 @@ enum Launch: Verb {
   static let ranks = Flag("--ranks", "N", "ranks to start", short: "-n")
   static let restarts = Flag("--restarts", "K", "how often to start again, at most (default 10)")
   static let minimumRanks = Flag(
-    "--min-ranks", "M", "after each loss go on with one rank fewer, but never fewer than M (default N)")
+    "--min-ranks", "M",
+    "after each loss go on with one rank fewer, with learning.stages with one for each stage, but never fewer than M (default N)"
+  )
   static let hang = Flag(
     "--hang", "SECONDS",
     "how long a job may show no sign of life (default 1800; 0 for ever): longer than a step, an evaluation, loading the data"
@@ -79,14 +82,15 @@ enum Launch: Verb {
     guard minimum <= count else {
       throw RunError(.usage, "--min-ranks \(minimum) is more than the \(count) of -n; ranks only get fewer")
     }
-    let policy = RestartPolicy(
+    var policy = RestartPolicy(
       restarts: try arguments.integer(restarts, in: 0...1_000_000) ?? 10, ranks: count, minimumRanks: minimum,
       backoff: try arguments.seconds(backoff) ?? 1)
     let patience = try arguments.seconds(hang) ?? 1800
     let verb = try verb(of: command)
     let words = try Arguments(Array(command.dropFirst()), verb: verb)
     let isTraining = verb.name == Train.name
-    let (run, chosen) = isTraining ? try runDirectory(words, restarts: policy.restarts) : (nil, [])
+    let (run, chosen, stages) = isTraining ? try training(words, policy) : (nil, [], 1)
+    policy.stages = stages
     // A run that never began leaves nothing behind.
     defer {
       if !chosen.isEmpty, let run, rmdir(run) == 0 { rmdir(RunDirectory.root) }
@@ -114,28 +118,31 @@ enum Launch: Verb {
     return verb
   }
 
-  /// The run directory, and the words that tell ranks of it where the user has not.
-  private static func runDirectory(_ words: Arguments, restarts: Int) throws(RunError) -> (String?, [String]) {
+  /// The run directory, the words that tell ranks of it where the user has not, and how many ranks share a model.
+  private static func training(
+    _ words: Arguments, _ policy: RestartPolicy
+  ) throws(RunError) -> (run: String?, chosen: [String], stages: Int) {
     guard words.value(.run) != nil || !words.has(.resume) else {
       throw RunError(.usage, "--resume needs --run DIR to say which run goes on")
     }
     let node = try ConfigurationLoading.node(words.positional[0], words)
-    let (name, every): (String, Quantity?)
+    let (name, every, stages): (String, Quantity?, Int)
     do {
       if FederatedExperiment.isOne(node) {
         let experiment = try FederatedExperiment(node)
-        (name, every) = (experiment.name, experiment.checkpoint.every)
+        (name, every, stages) = (experiment.name, experiment.checkpoint.every, 1)
       } else {
         let experiment = try Experiment(node)
-        (name, every) = (experiment.name, experiment.checkpoint.every)
+        (name, every, stages) = (experiment.name, experiment.checkpoint.every, experiment.learning.stages)
+        _ = try StageGrid.replicas(ranks: policy.ranks, stages: stages)
       }
     } catch { throw RunError(error) }
-    if restarts > 0, every == nil {
+    if policy.restarts > 0, every == nil {
       Output.errorText("nndist launch: checkpoint.every is never: when a rank is lost, all work is done again\n")
     }
-    if let path = words.value(.run) { return (path, []) }
+    if let path = words.value(.run) { return (path, [], stages) }
     let path = try RunDirectory.reserve(name: name)
-    return (path, ["--run", path])
+    return (path, ["--run", path], stages)
   }
 
   private static func options(_ arguments: Arguments) -> [String] {
