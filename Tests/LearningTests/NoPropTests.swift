@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Layers
 import Learning
 import Tensors
@@ -10,6 +11,7 @@ struct NoPropTests {
   static let rules = [
     "{name: noprop, blocks: 3, units: 12}",
     "{name: noprop, blocks: 2, units: 12, embedding: learned, width: 12, noise: true}",
+    "{name: noprop, blocks: 2, units: 12, embedding: prototype}",
     "{name: noprop, variant: ct, units: 12, inference-steps: 4}",
     "{name: noprop, variant: ct, units: 12, inference-steps: 4, embedding: learned, width: 12, noise: true}",
     "{name: noprop, variant: fm, units: 12, inference-steps: 4}",
@@ -59,6 +61,36 @@ struct NoPropTests {
     #expect(start("out.weight").allSatisfy { $0 == 0 } && start("out.bias").allSatisfy { $0 == 0 })
     let learned = try LearningRun.prepare(Self.rules[1]).learning.model.layout
     #expect(learned.parameters.contains { $0.name == "embedding.weight" && $0.shape == [12, 10] })
+  }
+
+  @Test("prototypes are the samples whose median distance to their class is least")
+  func prototypes() throws {
+    let prepared = try LearningRun.prepare("{name: noprop, blocks: 2, units: 12, embedding: prototype}")
+    let (layout, data) = (prepared.model.layout, prepared.dataset.training)
+    let embedding = try #require(layout.parameters.first { $0.name == "embedding.weight" })
+    let (width, classes) = (data.inputShape.count, 10)
+    #expect(embedding.shape == [width, classes])
+    let store = ParameterStore(layout)
+    layout.initialise(store, seed: 1)
+    let start = Array(store.parameters.scalars[embedding.range])
+    for digit in 0..<classes {
+      let own = (0..<data.count).filter { data.label($0) == digit }.prefix(256).map { row($0, data) }
+      func median(_ from: [Float]) -> Float { own.map { distance($0, from) }.sorted()[own.count / 2] }
+      let column = (0..<width).map { start[$0 * classes + digit] }
+      #expect(own.contains(column) && own.allSatisfy { median($0) >= median(column) })
+    }
+  }
+
+  private func row(_ sample: Int, _ data: any DataSource) -> [Float] {
+    var target: Int32 = 0
+    return [Float](unsafeUninitializedCapacity: data.inputShape.count) { scalars, count in
+      data.read(sample, epoch: 0, into: UnsafeMutableRawPointer(scalars.baseAddress!), targets: &target)
+      count = data.inputShape.count
+    }
+  }
+
+  private func distance(_ first: [Float], _ second: [Float]) -> Float {
+    zip(first, second).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
   }
 
   @Test("blocks of one-hot embeddings are independent to the bit")

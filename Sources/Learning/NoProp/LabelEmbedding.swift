@@ -7,23 +7,24 @@ struct LabelEmbedding: Sendable {
   enum Kind: String, CaseIterable {
     case oneHot = "one-hot"
     case learned
+    case prototype
   }
 
   let classes: Int
   let width: Int
-  /// `[width, classes]`, one column a class, orthonormal at first; nil for one-hot rows.
+  /// `[width, classes]`, one column a class; nil for one-hot rows.
   let weight: Parameter?
 
-  /// Declares `embedding.weight` where it is learned.
-  init(_ kind: Kind, classes: Int, width: Int, in scope: inout ParameterScope) {
-    self.classes = classes
-    self.width = kind == .oneHot ? classes : width
-    weight =
-      kind == .oneHot
-      ? nil
-      : scope.nested("embedding") {
-        $0.parameter("weight", [width, classes], .orthogonal(rows: width, columns: classes))
-      }
+  /// One-hot rows.
+  init(oneHot classes: Int) { (self.classes, width, weight) = (classes, classes, nil) }
+
+  /// Declares `embedding.weight`, whose columns are learned: at first orthonormal, or given ones.
+  init(classes: Int, width: Int, columns: [[Float]]? = nil, in scope: inout ParameterScope) {
+    (self.classes, self.width) = (classes, width)
+    let initialiser =
+      columns.map { columns in Initialiser.values((0..<width).flatMap { row in columns.map { $0[row] } }) }
+      ?? .orthogonal(rows: width, columns: classes)
+    weight = scope.nested("embedding") { $0.parameter("weight", [width, classes], initialiser) }
   }
 
   /// u of each sample's class.

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Layers
 import Tensors
 
@@ -18,7 +19,8 @@ import Tensors
 ///   For `fm` the classifier is trained beside one-hot embeddings too, so that there is one way to predict.
 ///
 /// Inference draws z_0 and then takes the mean of every step, which has been found better than drawing; `noise: true` draws.
-/// Embeddings that start as images of the data (`prototype`) are not offered: a rule is made before it sees data.
+/// Embeddings are fixed and one-hot, learned from orthonormal ones, or learned from samples (`prototype`): from the one of each
+/// class whose median distance to the first 256 of its class is least.
 public struct NoProp: LearningRule {
   /// The name in configurations.
   public static let name = "noprop"
@@ -62,8 +64,40 @@ public struct NoProp: LearningRule {
       variant == .fm ? false : try options.flag("noise", default: false, "whether inference draws noise at every step")
   }
 
-  /// Copies of the image path, paths for labels, and a classifier.
+  /// The same without data; embeddings that start as samples need some.
   public func prepare(_ model: Model, _ objective: Objective) throws(ConfigurationError) -> any ModelLearning {
+    try prepare(model, objective, nil)
+  }
+
+  /// Copies of the image path, paths for labels, and a classifier.
+  public func prepare(
+    _ model: Model, _ objective: Objective, _ data: any DataSource
+  ) throws(ConfigurationError) -> any ModelLearning {
+    try prepare(model, objective, Optional(data))
+  }
+
+  private func embedding(
+    _ model: Model, _ data: (any DataSource)?, in scope: inout ParameterScope
+  ) throws(ConfigurationError) -> LabelEmbedding {
+    let classes = model.output.shape.count
+    switch kind {
+    case .oneHot: return LabelEmbedding(oneHot: classes)
+    case .learned: return LabelEmbedding(classes: classes, width: width, in: &scope)
+    case .prototype:
+      guard let data, case .float32 = data.inputType else {
+        throw ConfigurationError(
+          "learning.embedding is prototype, which needs samples of numbers; choose one-hot or learned for \(model.name)"
+        )
+      }
+      return LabelEmbedding(
+        classes: classes, width: model.input.shape.count, columns: ClassPrototypes.rows(data, classes: classes),
+        in: &scope)
+    }
+  }
+
+  private func prepare(
+    _ model: Model, _ objective: Objective, _ data: (any DataSource)?
+  ) throws(ConfigurationError) -> any ModelLearning {
     try Classes.require(model, objective, for: Self.name)
     let owners = model.parametrisedLayers
     guard owners.count > 1, let last = owners.last else {
@@ -74,7 +108,7 @@ public struct NoProp: LearningRule {
     let image = model.prefix(last)
     var scope = ParameterScope(after: image.layout)
     let classes = model.output.shape.count
-    let embedding = LabelEmbedding(kind, classes: classes, width: width, in: &scope)
+    let embedding = try embedding(model, data, in: &scope)
     func classifier(_ scope: inout ParameterScope) -> LinearLayer {
       scope.nested("out") { LinearLayer(Signal([embedding.width]), outputs: classes, in: &$0) }
     }
@@ -105,7 +139,7 @@ public struct NoProp: LearningRule {
         step == 1
         ? image.sequential(0..<last)
         : try scope.nested(name) { (scope: inout ParameterScope) throws(ConfigurationError) in
-          try model.copyLayers(upTo: last, in: &scope)
+          try model.fresh(0..<last, for: model.input, in: &scope)
         }
       blocks.append(
         DenoisingNetwork(

@@ -47,6 +47,8 @@ public enum Initialiser: Hashable, Sendable {
   case normal(deviation: Float)
   /// Orthonormal rows, uniform among all such (of normal numbers, by Gram and Schmidt); columns where there are more rows.
   case orthogonal(rows: Int, columns: Int)
+  /// Given, one after the other.
+  case values([Float])
 
   /// PyTorch's default for weights and biases of linear and convolution layers: ±1/√(inputs of a unit).
   public static func inputs(_ fanIn: Int) -> Initialiser {
@@ -92,6 +94,11 @@ extension Initialiser {
   /// Draws `count` scalars with the random numbers of a layer.
   func fill(_ scalars: UnsafeMutablePointer<Float>, _ count: Int, seed: UInt64, layer: UInt64) {
     if case .constant(let value) = self { return scalars.update(repeating: value, count: count) }
+    if case .values(let values) = self {
+      precondition(values.count == count, "\(values.count) values for \(count) scalars")
+      for i in 0..<count { scalars[i] = values[i] }
+      return
+    }
     var random = RandomStream(seed: seed, .initialisation, layer: layer)
     if case .orthogonal(let rows, let columns) = self {
       let vectors = random.orthonormal(min(rows, columns), of: max(rows, columns))
@@ -103,7 +110,7 @@ extension Initialiser {
     }
     for i in 0..<count {
       switch self {
-      case .constant, .orthogonal: preconditionFailure("\(self) is drawn as a whole")
+      case .constant, .orthogonal, .values: preconditionFailure("\(self) is written as a whole")
       case .uniform(let bound): scalars[i] = (2 * random.uniform() - 1) * bound
       case .normal(let deviation): scalars[i] = random.normal() * deviation
       }
