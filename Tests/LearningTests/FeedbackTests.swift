@@ -137,7 +137,7 @@ struct FeedbackTests {
           switch rule {
           case "error": projected[place]
           case "drtp": projected[place] / Double(batch.count)
-          default: (h[place] - projected[place]) / Double(batch.count)
+          default: (h[place] - projected[place]) / Double(9 * batch.count)
           }
         let delta = signal * (1 - h[place] * h[place])
         wantedBias[place % 3] += delta

@@ -12,6 +12,8 @@ struct FeedbackBlock: Sendable {
   let rows: Int
   /// Steps of time that share a signal.
   let repeats: Int
+  /// Places of an image, all of which the block's last weights are for; 1 where it makes none.
+  let places: Int
 
   /// Records the block: what the signal enters, and what is passed on.  They differ where a recurrent layer passes on the state
   /// of its last step only: the signal enters the states of all steps.
@@ -72,7 +74,7 @@ struct FeedbackBlocks: Sendable {
       let repeats = sharesTime && !isPositioned && entered.rank == 2 ? entered[0] : 1
       let shape = Shape([outputs.count / rows, entered.count / rows / repeats])
       guard learns(layers) else {
-        hidden.append(FeedbackBlock(layers: layers, matrix: nil, rows: rows, repeats: repeats))
+        hidden.append(FeedbackBlock(layers: layers, matrix: nil, rows: rows, repeats: repeats, places: 1))
         continue
       }
       guard shape[1] <= (1 << 30) / shape[0] else {
@@ -83,7 +85,10 @@ struct FeedbackBlocks: Sendable {
       let matrix = scope.nested(FeedbackBlocks.scope(index)) {
         $0.state("matrix", shape, .uniform(bound: bound(shape[1])), .fixed)
       }
-      hidden.append(FeedbackBlock(layers: layers, matrix: matrix, rows: rows, repeats: repeats))
+      hidden.append(
+        FeedbackBlock(
+          layers: layers, matrix: matrix, rows: rows, repeats: repeats,
+          places: entered.rank == 3 ? entered[0] * entered[1] / rows : 1))
     }
     self.hidden = hidden
     self.model = model.extended(scope.layout)

@@ -59,7 +59,8 @@ struct TargetTrainedModel: ModularLearning {
   /// The gradient that enters a block's output `made`.
   private func recordSignal(_ made: Value, _ block: FeedbackBlock, _ matrix: Value, _ recorder: Recorder) -> Value {
     let targets = objective.recordTargets(recorder)
-    let factor = scale * blocks.factor(of: block, objective)
+    let places = signal == .projection ? 1 : block.places
+    let factor = scale * blocks.factor(of: block, objective) / Float(places)
     func projection(_ factor: Float?) -> Value {
       let rows = recorder.batch * block.rows
       return recorder.reshape(

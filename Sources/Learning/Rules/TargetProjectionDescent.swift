@@ -6,7 +6,8 @@ import Tensors
 /// projection of the targets.
 ///
 /// For convolutions the projection is a map, for recurrent layers the same vector at each step, with earlier states as constants.
-/// The loss of a hidden block is a sum over its units and a mean over samples.  Targets of ±3 with tanh train best: such a target
+/// The loss of a hidden block is a sum over its units, and a mean over samples and over the places of an image: with the sum over
+/// places, a convolution saturates at any rate at which dense layers learn.  Targets of ±3 with tanh train best: such a target
 /// is out of reach, so that the block does not collapse to a point for each class.  ReLU cannot move towards negative targets.
 public struct TargetProjectionDescent: LearningRule {
   /// The name in configurations.
