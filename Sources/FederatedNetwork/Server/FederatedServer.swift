@@ -31,6 +31,8 @@ public final class FederatedServer: RemoteVisits {
   private let context: SocketContext
   private let socket: Socket
   private let authenticator: Authenticator?
+  /// Who fails before there is a key to judge by; nil without keys.
+  private let refusals: Strangers?
   /// By client: 1 + the last round, or version, that it trained for and whose update counted; a checkpoint's.
   private let counted: Storage
   /// The engine whose rounds these are.
@@ -61,9 +63,10 @@ public final class FederatedServer: RemoteVisits {
     socket.set(ZMQ.receiveQueue, 16)
     if let keys = options.keys {
       authenticator = try Authenticator(keys.clients, context, refused: options.log)
+      refusals = try Strangers(of: socket, context, refused: options.log)
       socket.encrypt(as: keys.server)
     } else {
-      authenticator = nil
+      (authenticator, refusals) = (nil, nil)
     }
     let image = description.task.withUnsafeBytes { SafetensorsImage(copying: $0) }
     task = SharedBytes(bytes: image.bytes, owner: image)
@@ -179,8 +182,10 @@ public final class FederatedServer: RemoteVisits {
 
   /// Handles what has come, or waits for it.  Throws where a signal asks to stop.
   func pump(seconds: Double?) throws(FederatedError) {
-    let ready = Poll.wait([socket], descriptors: options.stop >= 0 ? [options.stop] : [], seconds: seconds)
-    if ready.contains(1) {
+    let sockets = [socket] + (refusals.map { [$0.socket] } ?? [])
+    let ready = Poll.wait(sockets, descriptors: options.stop >= 0 ? [options.stop] : [], seconds: seconds)
+    refusals?.report()
+    if ready.contains(sockets.count) {
       throw FederatedError(
         .stopped,
         "stopped by a signal"
