@@ -26,7 +26,7 @@ public struct RankShare: Sendable {
   /// Bytes of a vector of all weights.
   public var weightBytes: Int { 4 * layout.parameterCount }
   /// Bytes of a vector of all weights and states.
-  public var modelBytes: Int { 4 * layout.gradientCount }
+  public var modelBytes: Int { 4 * (layout.parameterCount + layout.stateCount) }
 }
 
 /// Bytes that a strategy takes on a rank beside replicas and the blocks of gradients: what grows with the model.

@@ -1,7 +1,7 @@
 import Communication
 import Tensors
 
-/// The mean of all replicas, weights and states.
+/// The mean of all replicas, weights and states that move.
 ///
 /// Sends 4(n + m)·(k + 1)·(p − 1)/p bytes for n weights and m states.  What evaluates or keeps the mean without taking it
 /// asks for it on the plan's `aside`.
@@ -16,7 +16,7 @@ public final class Consensus {
     self.replicas = replicas
     first = plan.shards.lowerBound
     parameters = try ReplicaMean(plan, [0..<plan.layout.parameterCount])
-    states = try ReplicaMean(plan, [0..<plan.layout.stateCount])
+    states = try ReplicaMean(plan, [0..<plan.layout.movingStateCount])
   }
 
   /// Bytes of a consensus of weights and states.
@@ -40,8 +40,8 @@ public final class Consensus {
       target.update(from: source.base, count: source.count)
     }
     try states.start(0) { [replicas, first] shard, target in
-      let source = replicas[shard - first].store.states
-      target.update(from: source.base, count: source.count)
+      let replica = replicas[shard - first]
+      target.update(from: replica.store.states.base, count: replica.stateCount)
     }
     try parameters.finish()
     try states.finish()

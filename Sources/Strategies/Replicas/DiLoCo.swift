@@ -43,7 +43,8 @@ public final class DiLoCo: ReplicaStrategy {
 
   /// Makes room for the global model.
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
-    let (weights, all) = (plan.layout.parameterCount, plan.layout.gradientCount)
+    let weights = plan.layout.parameterCount
+    let all = weights + plan.layout.movingStateCount
     outer = try OuterOptimizer(settings, plan, replicas, [0..<weights, weights..<all])
     aside = try Consensus(plan.aside, replicas)
   }

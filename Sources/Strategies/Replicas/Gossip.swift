@@ -41,7 +41,8 @@ public final class Gossip: ReplicaStrategy {
   public func prepare(_ plan: ExchangePlan, _ replicas: [Replica]) throws(CommunicationError) {
     workers = plan.tree.shards
     self.replicas = replicas
-    messages = PeerMessages(plan, scalars: plan.layout.gradientCount, rounds: 1) { neighbours(of: $1) }
+    let scalars = plan.layout.parameterCount + plan.layout.movingStateCount
+    messages = PeerMessages(plan, scalars: scalars, rounds: 1) { neighbours(of: $1) }
     aside = try Consensus(plan.aside, replicas)
   }
 
@@ -71,17 +72,16 @@ public final class Gossip: ReplicaStrategy {
     for replica in replicas {
       let neighbours = neighbours(of: replica.shard)
       if neighbours.isEmpty { continue }
-      replica.forEachBlock { block, offset in
+      replica.forEachBlock { block, count, offset in
         for neighbour in neighbours {
-          VectorMath.add(messages.message(of: neighbour, round: 0) + offset, to: block.base, count: block.count)
+          VectorMath.add(messages.message(of: neighbour, round: 0) + offset, to: block, count: count)
         }
-        Gossip.divide(block, by: Float(1 + neighbours.count))
+        Gossip.divide(block, by: Float(1 + neighbours.count), count: count)
       }
     }
   }
 
-  private static func divide(_ block: Storage, by divisor: Float) {
-    let (y, count) = (block.base, block.count)
+  private static func divide(_ y: UnsafeMutablePointer<Float>, by divisor: Float, count: Int) {
     var i = 0
     while i < count {
       y[i] /= divisor

@@ -5,7 +5,7 @@ import Tensors
 /// Moves a global model by what the replicas have moved since they last took it, with Nesterov momentum, range by range.
 ///
 /// Douillard et al. 2023, "DiLoCo", algorithm 1, with PyTorch's momentum: Δ = mean(θ − θ_i), u ← μ·u + Δ,
-/// θ ← θ − η·(Δ + μ·u).  Ranges lie in the vector of weights, then states; states become their mean.
+/// θ ← θ − η·(Δ + μ·u).  Ranges lie in the vector of weights, then states that move; states become their mean.
 final class OuterOptimizer {
   private let replicas: [Replica]
   private let first: Int
@@ -46,7 +46,7 @@ final class OuterOptimizer {
     first = plan.shards.lowerBound
     weights = plan.layout.parameterCount
     mean = try ReplicaMean(plan, ranges)
-    global = Storage(zeros: plan.layout.gradientCount)
+    global = Storage(zeros: weights + plan.layout.movingStateCount)
     momentum = Storage(zeros: weights)
   }
 

@@ -52,7 +52,7 @@ public final class PostLocalSGD: ReplicaStrategy {
     guard let gradients, step < firstAlone, let first = replicas.first else { return }
     try gradients.start(0) { [replicas] shard, target in
       let replica = replicas[shard - first.shard]
-      let (source, share, count) = (replica.gradient.base, replica.share, replica.scalarCount)
+      let (source, share, count) = (replica.gradient.base, replica.share, gradients.count)
       var i = 0
       while i < count {
         target[i] = share * source[i]

@@ -46,7 +46,8 @@ public final class PushGossip: ReplicaStrategy {
     self.replicas = replicas
     pushWeights = replicas.map { _ in Storage(zeros: 1) }
     rounds = Int.bitWidth - (workers - 1).leadingZeroBitCount
-    messages = PeerMessages(plan, scalars: plan.layout.gradientCount + 1, rounds: rounds) { round, shard in
+    let scalars = plan.layout.parameterCount + plan.layout.movingStateCount
+    messages = PeerMessages(plan, scalars: scalars + 1, rounds: rounds) { round, shard in
       [PushGossip.source(of: shard, round, workers)]
     }
     aside = try Consensus(plan.aside, replicas)
@@ -78,7 +79,7 @@ public final class PushGossip: ReplicaStrategy {
       replica.write(to: message)
       PushGossip.scale(message, by: 0.5, count: replica.store.parameters.count)
       PushGossip.scale(
-        message + replica.store.parameters.count, by: 0.5 * weight.base[0], count: replica.store.states.count)
+        message + replica.store.parameters.count, by: 0.5 * weight.base[0], count: replica.stateCount)
       message[messages.scalars - 1] = 0.5 * weight.base[0]
     }
     try messages.start(round)
@@ -87,8 +88,8 @@ public final class PushGossip: ReplicaStrategy {
       let own = messages.message(of: replica.shard, round: round)
       let other = messages.message(of: PushGossip.source(of: replica.shard, round, workers), round: round)
       weight.base[0] = own[messages.scalars - 1] + other[messages.scalars - 1]
-      replica.forEachBlock { block, offset in
-        PushGossip.join(own + offset, other + offset, over: weight.base[0], into: block)
+      replica.forEachBlock { block, count, offset in
+        PushGossip.join(own + offset, other + offset, over: weight.base[0], into: block, count: count)
       }
     }
   }
@@ -103,9 +104,9 @@ public final class PushGossip: ReplicaStrategy {
 
   /// z = (a + b) / w.
   private static func join(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, over weight: Float, into block: Storage
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, over weight: Float,
+    into z: UnsafeMutablePointer<Float>, count: Int
   ) {
-    let (z, count) = (block.base, block.count)
     var i = 0
     while i < count {
       z[i] = (a[i] + b[i]) / weight

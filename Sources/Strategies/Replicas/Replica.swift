@@ -24,18 +24,18 @@ public final class Replica {
     self.gradient = gradient
   }
 
-  /// Weights and states.
-  public var scalarCount: Int { store.parameters.count + store.states.count }
+  /// States that move.
+  public var stateCount: Int { store.layout.movingStateCount }
 
-  /// Writes weights, then states.
+  /// Writes weights, then states that move.
   public func write(to message: UnsafeMutablePointer<Float>) {
     message.update(from: store.parameters.base, count: store.parameters.count)
-    (message + store.parameters.count).update(from: store.states.base, count: store.states.count)
+    (message + store.parameters.count).update(from: store.states.base, count: stateCount)
   }
 
-  /// Hands weights, then states, to `body`, each with the number of scalars before it in a message.
-  public func forEachBlock(_ body: (_ block: Storage, _ offset: Int) -> Void) {
-    body(store.parameters, 0)
-    body(store.states, store.parameters.count)
+  /// Hands weights, then states that move, to `body`, each with the number of scalars before it in a message.
+  public func forEachBlock(_ body: (_ block: UnsafeMutablePointer<Float>, _ count: Int, _ offset: Int) -> Void) {
+    body(store.parameters.base, store.parameters.count, 0)
+    body(store.states.base, stateCount, store.parameters.count)
   }
 }

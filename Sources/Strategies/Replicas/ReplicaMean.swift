@@ -7,6 +7,8 @@ import Tensors
 /// Sends a range of n scalars as 4n·(k + 1)·(p − 1)/p bytes, with k subtrees a rank and p ranks.  Memory: a copy of the
 /// vector for each subtree and for the longest way down the tree.
 public final class ReplicaMean {
+  /// Scalars of a vector.
+  public let count: Int
   private let sum: TreeSum
   private let shards: Range<Int>
   private let pieces: [Range<Int>]
@@ -24,6 +26,7 @@ public final class ReplicaMean {
     pieces = plan.subtrees(of: plan.communicator.rank)
     self.divisor = divisor ?? Float(plan.tree.shards)
     let count = ranges.map(\.upperBound).max() ?? 0
+    self.count = count
     let stride = (count + 15) / 16 * 16
     let owner = try plan.communicator.allocate(byteCount: 4 * stride * pieces.count)
     self.owner = owner

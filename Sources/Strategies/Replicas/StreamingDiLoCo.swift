@@ -75,12 +75,14 @@ public final class StreamingDiLoCo: ReplicaStrategy {
     aside = try Consensus(plan.aside, replicas)
   }
 
-  /// Ranges of the vector of weights, then states, fragment by fragment; neighbours of one kind are one range.
+  /// Ranges of the vector of weights, then states that move, fragment by fragment; neighbours of one kind are one range.
   static func ranges(_ layout: ParameterLayout, fragments: Int) -> [[Range<Int>]] {
     let weights = layout.parameterCount
     let parts =
       layout.parameters.map { ($0.name, $0.range) }
-      + layout.states.map { ($0.name, weights + $0.range.lowerBound..<weights + $0.range.upperBound) }
+      + layout.states.filter { $0.range.upperBound <= layout.movingStateCount }.map {
+        ($0.name, weights + $0.range.lowerBound..<weights + $0.range.upperBound)
+      }
     var layers: [Substring] = []
     var ranges = [[Range<Int>]](repeating: [], count: fragments)
     for (name, range) in parts {

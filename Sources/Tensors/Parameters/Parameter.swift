@@ -72,6 +72,8 @@ public struct ParameterLayout: Sendable {
   public var parameterCount: Int { parameters.last?.range.upperBound ?? 0 }
   /// Scalars of the state block.
   public var stateCount: Int { states.last?.range.upperBound ?? 0 }
+  /// Scalars of the state block up to the last state that moves: what differs between models that learn apart.
+  public var movingStateCount: Int { states.last { $0.motion != .fixed }?.range.upperBound ?? 0 }
   /// Scalars of the statistics that move states.
   public var statisticCount: Int { states.last { $0.statistic != nil }?.statistic?.upperBound ?? 0 }
   /// Scalars of a gradient block: one a parameter, then those of the statistics.

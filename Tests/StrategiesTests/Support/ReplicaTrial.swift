@@ -96,8 +96,8 @@ enum ReplicaTrial {
         let replica = Replica(
           shard: shard, store: ParameterStore(layout), optimizer: Optimizer(SGD(), layout: layout),
           gradient: Storage(zeros: scalars))
-        replica.forEachBlock { block, offset in
-          for i in 0..<block.count { block.base[i] = begin[offset + i] }
+        replica.forEachBlock { block, count, offset in
+          for i in 0..<count { block[i] = begin[offset + i] }
         }
         return replica
       }
