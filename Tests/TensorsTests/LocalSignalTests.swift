@@ -16,7 +16,8 @@ struct LocalSignalTests {
     arguments: [(1, 1, 2, 1, 1), (5, 1, 3, 17, 1), (4, 3, 2, 8, 1), (3, 1, 10, 33, 4), (2, 2, 3, 5, 3)])
   func classes(_ rows: Int, _ terms: Int, _ outputs: Int, _ width: Int, _ repeats: Int) {
     let matrix = Array32.random([terms * outputs, width], 1)
-    let labels = (0..<rows * terms).map { Int32(($0 * 7 + 1) % outputs) }
+    // Such as have no class have no code.
+    let labels = (0..<rows * terms).map { $0 % 4 == 3 ? -1 : Int32(($0 * 7 + 1) % outputs) }
     for factor in [nil, 0.5 as Float] {
       let run = Trial([matrix], Self.settings(rows, labels.words)) { recorder, p in
         let targets = recorder.target(terms == 1 ? [] : [terms], .int32)
@@ -26,6 +27,7 @@ struct LocalSignalTests {
       for row in 0..<rows {
         var sum = [Float](repeating: 0, count: width)
         for term in 0..<terms {
+          if labels[row * terms + term] < 0 { continue }
           let code = term * outputs + Int(labels[row * terms + term])
           for column in 0..<width { sum[column] += matrix.scalars[code * width + column] * (factor == nil ? 1 : 0.125) }
         }
@@ -33,6 +35,16 @@ struct LocalSignalTests {
       }
       #expect(relativeError(run.results[0], wanted) < 1e-6)
     }
+  }
+
+  @Test("rows without class become zeros, the others stay", arguments: [(1, 1), (4, 3), (7, 16)])
+  func rowsWithClass(_ rows: Int, _ width: Int) {
+    let x = Array32.random([rows, width], 1)
+    let labels = (0..<rows).map { $0 % 3 == 0 ? -1 : Int32($0) }
+    let run = Trial([x], Self.settings(rows, labels.words)) { recorder, p in
+      ([], [recorder.rowsWithClass(p[0], recorder.target([], .int32))])
+    }
+    #expect(run.results[0] == x.scalars.indices.map { labels[$0 / width] < 0 ? 0 : x.scalars[$0] })
   }
 
   @Test(

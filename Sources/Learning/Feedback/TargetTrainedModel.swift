@@ -67,10 +67,14 @@ struct TargetTrainedModel: ModularLearning {
         recorder.projection(of: targets, matrix, rows: rows, repeats: block.repeats, factor: factor),
         recorder.shape(made))
     }
+    // Nodes of a graph that have no class have no target either, which is not to be near zero.
+    func learning(_ gradient: Value) -> Value {
+      model.input.graph == nil ? gradient : recorder.rowsWithClass(gradient, targets)
+    }
     return switch signal {
     case .projection: projection(factor)
-    case .squaredDistance: recorder.squaredDistanceGradient(made, projection(nil), factor: factor)
-    case .distance: recorder.distanceGradient(made, projection(nil), factor: factor)
+    case .squaredDistance: learning(recorder.squaredDistanceGradient(made, projection(nil), factor: factor))
+    case .distance: learning(recorder.distanceGradient(made, projection(nil), factor: factor))
     }
   }
 }

@@ -1,4 +1,4 @@
-/// Y P for the targets Y of each row, one-hot for classes, and a given matrix P.
+/// Y P for the targets Y of each row, one-hot for classes (none for −1), and a given matrix P.
 struct TargetProjection: Operation {
   let name = "target projection"
   let rows: Int
@@ -29,7 +29,13 @@ struct TargetProjection: Operation {
           for row in 0..<rows {
             let sum = result + row &* stride
             for term in 0..<terms {
-              let code = p + (term &* self.outputs &+ Int(classes[row &* terms &+ term])) &* width
+              let label = Int(classes[row &* terms &+ term])
+              // A target without class has no code.
+              if label < 0 {
+                if term == 0 { sum.update(repeating: 0, count: width) }
+                continue
+              }
+              let code = p + (term &* self.outputs &+ label) &* width
               if term == 0 {
                 Elementwise.scale(code, by: scale, into: sum, width)
               } else {
