@@ -39,6 +39,19 @@ struct InvarianceResumeTests {
     #expect(resumed.digest == digest)
   }
 
+  @Test("with stages, and once more when there is nothing left to do", arguments: [true, false])
+  func stages(_ keepsResult: Bool) throws {
+    let tool = try Experiments.folder()
+    let changes = ["training={epochs: 1, batch: 40, shards: 2}", "learning={name: dgl, stages: 2}"]
+    let words = ["simulate", "mlp.yaml", "--ranks", "2", "--json", "--run", "run"] + changes.flatMap { ["--set", $0] }
+    let whole = try tool.run(words)
+    whole.expectSuccess()
+    if !keepsResult { try FileManager.default.removeItem(atPath: tool.path("run/result.json")) }
+    let again = try tool.run(words + ["--resume"])
+    again.expectSuccess()
+    #expect(again.digest == whole.digest)
+  }
+
   @Test("when early stopping counts evaluations from before")
   func earlyStop() throws {
     let tool = try Experiments.folder()

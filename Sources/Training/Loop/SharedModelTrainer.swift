@@ -89,6 +89,7 @@ final class SharedModelTrainer: ModelTrainer {
   func bytesSent(step: Int) -> Int? { strategy.bytesSent(step: step).map { $0 + shards.meetingBytes(step: step) } }
 
   func step(_ moment: StepMoment) throws -> StepSums {
+    try link?.open()
     let step = Worker.Step(
       store: store, version: version, seed: experiment.seed, epoch: UInt64(moment.epoch), phase: moment.phase.number,
       batches: moment.batches, samples: moment.samples, stop: moment.stop, busy: moment.busy, due: moment.due,

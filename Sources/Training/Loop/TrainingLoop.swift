@@ -109,8 +109,8 @@ public final class TrainingLoop {
         guard let network = prepared.learning.boosting else { preconditionFailure("boosting was checked") }
         trainer = try BoostingTrainer(prepared, network, store, team, plan, steps: totalSteps)
       case let strategy as any GradientStrategy:
-        let link = try grid.map { grid in
-          try StageLink(
+        let link = grid.map { grid in
+          StageLink(
             grid, MeteredCommunicator(grid.line, ledger: counted), grid.learning, library.activationBytes)
         }
         trainer = try SharedModelTrainer(experiment, store, team, strategy, plan, link: link)

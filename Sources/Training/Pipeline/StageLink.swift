@@ -17,11 +17,13 @@ final class StageLink {
   private static let decisionBytes = 64
 
   private let grid: StageGrid
-  private let sender: RegisterSender?
-  private let receiver: RegisterReceiver?
-  private let followed: FollowedParameters
+  private let communicator: any Communicator
   private let activationBytes: (incoming: Int, outgoing: Int)
   private let learning: any ModularLearning
+  private var sender: RegisterSender?
+  private var receiver: RegisterReceiver?
+  /// Nil until the channels are open.
+  private var followed: FollowedParameters?
   /// What the first stage decided in the step before the present one.
   private var decision = Decision(stop: false, due: false)
   private var incoming: UnsafeRawBufferPointer?
@@ -31,29 +33,32 @@ final class StageLink {
     let due: Bool
   }
 
-  /// Links the stages of one replica, whose largest shards take and leave so many bytes.  All ranks call it together.
+  /// Links the stages of one replica, whose largest shards take and leave so many bytes.
   init(
     _ grid: StageGrid, _ communicator: any Communicator, _ learning: any ModularLearning,
     _ activationBytes: (incoming: Int, outgoing: Int)
-  ) throws(CommunicationError) {
-    self.grid = grid
-    self.learning = learning
-    self.activationBytes = activationBytes
+  ) {
+    (self.grid, self.communicator, self.learning, self.activationBytes) = (
+      grid, communicator, learning, activationBytes
+    )
+  }
+
+  /// Opens the channels, before the first step: a run that has no step left opens none.  All stages call it together.
+  func open() throws(CommunicationError) {
+    if followed != nil { return }
     let (incoming, outgoing) = activationBytes
     // Channels have calls under way from step to step.
     let channels = try communicator.split(color: 0, key: communicator.rank)
-    sender =
-      grid.isLast
-      ? nil
-      : RegisterSender(
+    if !grid.isLast {
+      sender = RegisterSender(
         channels, to: grid.stage + 1, tag: StageLink.tags.activations, count: StageLink.registers,
         byteCount: outgoing + StageLink.decisionBytes)
-    receiver =
-      grid.isFirst
-      ? nil
-      : try RegisterReceiver(
+    }
+    if !grid.isFirst {
+      receiver = try RegisterReceiver(
         channels, from: grid.stage - 1, tag: StageLink.tags.activations, count: StageLink.registers,
         byteCount: incoming + StageLink.decisionBytes)
+    }
     followed = try FollowedParameters(grid, channels, learning, tag: StageLink.tags.parameters)
   }
 
@@ -84,16 +89,16 @@ final class StageLink {
   func poll() throws(CommunicationError) {
     try sender?.poll()
     try receiver?.poll()
-    try followed.poll()
+    try followed?.poll()
   }
 
   // MARK: Steps
 
   /// The parameters that states of this stage follow, as they were before the step; before the states move.
-  func beforeUpdate(_ store: ParameterStore) throws(CommunicationError) { try followed.receive(store) }
+  func beforeUpdate(_ store: ParameterStore) throws(CommunicationError) { try followed?.receive(store) }
 
   /// Tells the stage before of the parameters that it follows.
-  func afterUpdate(_ store: ParameterStore) throws(CommunicationError) { try followed.send(store) }
+  func afterUpdate(_ store: ParameterStore) throws(CommunicationError) { try followed?.send(store) }
 
   /// The sums of a step with what holds for all stages: what the first decided in the step before.  Only the last stage's
   /// loss is one.
@@ -129,9 +134,9 @@ final class StageLink {
   /// Ends the channels, after the last step.
   func finish() throws(CommunicationError) {
     try sender?.end()
-    try followed.end()
+    try followed?.end()
     try sender?.finish()
     try receiver?.finish()
-    try followed.finish()
+    try followed?.finish()
   }
 }
