@@ -117,6 +117,8 @@ public struct PreparedExperiment: Sendable {
   public private(set) var experiment: Experiment
   /// The data.
   public let dataset: Dataset
+  /// The layers as the configuration has them.
+  let plain: Model
   /// How a batch becomes gradients of the network.
   public let learning: any ModelLearning
   /// The network, built for the data.
@@ -135,7 +137,7 @@ public struct PreparedExperiment: Sendable {
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.training.loss,
         smoothing: experiment.training.labelSmoothing, experiment.learning, experiment.compute,
         recomputes: experiment.training.recompute)
-      (compute, dataset, learning) = (built.compute, built.dataset, built.learning)
+      (compute, dataset, plain, learning) = (built.compute, built.dataset, built.plain, built.learning)
       resolved = try experiment.resolved.replacing("model", by: built.resolved)
       let strategy = experiment.strategy()
       self.experiment = experiment

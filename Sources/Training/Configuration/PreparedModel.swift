@@ -7,6 +7,8 @@ import Tensors
 /// A model built for its data, with its loss and what it is computed with: what every kind of training begins with.
 struct PreparedModel {
   let dataset: Dataset
+  /// The layers as the configuration has them.
+  let plain: Model
   /// How a batch becomes gradients of the model.
   let learning: any ModelLearning
   let compute: Compute
@@ -35,6 +37,7 @@ struct PreparedModel {
     let outputs = source.classCount ?? source.targetShape.count
     let built = try configuration.build(input: input, classes: outputs)
     let model = built.model
+    plain = model
     resolved = built.resolved
     let isClasses = source.classCount != nil
     let loss = wanted ?? (isClasses ? .crossEntropy : .meanSquaredError)

@@ -11,6 +11,8 @@ public struct TrainableModel: Sendable {
   public let name: String
   /// The data.
   public let dataset: Dataset
+  /// The layers as the configuration has them, without what a learning rule adds or takes away.
+  public let plain: Model
   /// The network, built for the data.
   public var model: Model { learning.model }
   /// Its loss.
@@ -33,7 +35,8 @@ extension PreparedExperiment {
   /// What it has in common with other kinds of training.
   public var trainable: TrainableModel {
     TrainableModel(
-      name: experiment.name, dataset: dataset, learning: learning, compute: compute, seed: experiment.seed,
+      name: experiment.name, dataset: dataset, plain: plain, learning: learning, compute: compute,
+      seed: experiment.seed,
       weights: experiment.model.weights,
       evaluationBatch: experiment.training.evaluationBatch, threads: experiment.compute.threads)
   }
@@ -43,7 +46,8 @@ extension PreparedFederation {
   /// What it has in common with other kinds of training.
   public var trainable: TrainableModel {
     TrainableModel(
-      name: experiment.name, dataset: dataset, learning: task.learning, compute: task.compute, seed: task.seed,
+      name: experiment.name, dataset: dataset, plain: plain, learning: task.learning, compute: task.compute,
+      seed: task.seed,
       weights: experiment.model.weights,
       evaluationBatch: experiment.evaluationBatch, threads: experiment.compute.threads)
   }

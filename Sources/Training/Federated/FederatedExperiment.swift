@@ -126,6 +126,8 @@ public struct PreparedFederation: Sendable {
   public let experiment: FederatedExperiment
   /// The data.
   public let dataset: Dataset
+  /// The layers as the configuration has them.
+  let plain: Model
   /// What clients and server know.
   public let task: FederatedTask
   /// Who takes part in rounds.
@@ -145,7 +147,7 @@ public struct PreparedFederation: Sendable {
         experiment.model, experiment.data, dataset: given, seed: experiment.seed, loss: experiment.loss,
         smoothing: experiment.labelSmoothing, experiment.learning, experiment.compute, recomputes: false,
         isClassifier: !federated.strategy.makesEmbeddings)
-      dataset = built.dataset
+      (dataset, plain) = (built.dataset, built.plain)
       guard experiment.learning.stages == 1 else {
         throw ConfigurationError(
           "learning.stages is \(experiment.learning.stages), but a client trains alone; leave it out")

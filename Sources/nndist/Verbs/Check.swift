@@ -184,7 +184,8 @@ enum Check: Verb {
     let verdict = wrong.isEmpty ? Terminal.green("right") : Terminal.red("\(wrong.count) wrong")
     Output.result(
       "gradients",
-      "\(verdict): \(findings.count) tensors against finite differences on \(samples) samples\nworst \(worst.name), off by "
+      "\(verdict): \(findings.count) tensors against finite differences on "
+        + "\(Numerals.plural(samples, "sample"))\nworst \(worst.name), off by "
         + percent(worst.error))
     for finding in wrong { Output.result("", "\(finding.name) \(finding.shape): off by \(percent(finding.error))") }
   }
