@@ -97,7 +97,7 @@ let package = Package(
     tests("DatasetsTests", "Datasets", "Configuration", "Tensors"),
     tests(
       "LearningTests", "Learning", "Layers", "Tensors", "Datasets", "Configuration", "Communication", "Optimizers",
-      "Training"),
+      "Strategies", "Training"),
     tests(
       "OptimizersTests", "Optimizers", "Configuration", "Tensors", exclude: ["make_references.py", "references.json"]),
     tests("StrategiesTests", "Strategies", "Communication", "Configuration", "Optimizers", "Tensors"),

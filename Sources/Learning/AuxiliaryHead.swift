@@ -30,27 +30,27 @@ enum AuxiliaryHead: String, CaseIterable, LocalLossKind {
   }
 
   private func network(_ place: LocalPlace, in scope: inout ParameterScope) throws(ConfigurationError) -> Sequential {
-    let (input, outputs) = (place.signal, place.model.output)
-    return switch self {
-    case .full: try AuxiliaryHead.full(input, outputs: outputs, in: &scope)
-    case .linear: try AuxiliaryHead.linear(input, outputs: outputs, in: &scope)
-    case .convolutional: try AuxiliaryHead.projection(place, outputs: outputs.shape[-1], convolutions: 2, in: &scope)
+    switch self {
+    case .full: try AuxiliaryHead.full(place, in: &scope)
+    case .linear: try AuxiliaryHead.linear(place, in: &scope)
+    case .convolutional: try AuxiliaryHead.projection(place, outputs: place.outputs, convolutions: 2, in: &scope)
     }
   }
 
   private static func linear(
-    _ input: Signal, outputs: Signal, in scope: inout ParameterScope
+    _ place: LocalPlace, in scope: inout ParameterScope
   ) throws(ConfigurationError) -> Sequential {
-    var stack = Stack(input)
-    if input.shape.rank == 3 { stack.append(try GlobalAveragePool(input)) }
-    if stack.output.shape.rank != 1, outputs.shape.rank == 1 { stack.append(Flatten(stack.output)) }
-    stack.append(in: &scope) { LinearLayer($0, outputs: outputs.shape[-1], in: &$1) }
+    var stack = Stack(place.signal)
+    if place.signal.shape.rank == 3 { stack.append(try GlobalAveragePool(place.signal)) }
+    if stack.output.shape.rank != 1, !place.predictsPositions { stack.append(Flatten(stack.output)) }
+    stack.append(in: &scope) { LinearLayer($0, outputs: place.outputs, in: &$1) }
     return stack.sequential
   }
 
   private static func full(
-    _ input: Signal, outputs: Signal, in scope: inout ParameterScope
+    _ place: LocalPlace, in scope: inout ParameterScope
   ) throws(ConfigurationError) -> Sequential {
+    let input = place.signal
     var stack = Stack(input)
     var width = input.shape[-1]
     if input.shape.rank == 3 {
@@ -61,7 +61,7 @@ enum AuxiliaryHead: String, CaseIterable, LocalLossKind {
       stack.append(try AdaptiveAveragePool(stack.output, rows: rows, columns: columns))
       stack.append(Flatten(stack.output))
       width = stack.output.shape[0]
-    } else if input.shape.rank == 2, outputs.shape.rank == 1 {
+    } else if input.shape.rank == 2, !place.predictsPositions {
       stack.append(Flatten(input))
     }
     for _ in 0..<2 {
@@ -72,7 +72,7 @@ enum AuxiliaryHead: String, CaseIterable, LocalLossKind {
       }
       stack.append(Activation.relu.layer(stack.output))
     }
-    stack.append(in: &scope) { LinearLayer($0, outputs: outputs.shape[-1], in: &$1) }
+    stack.append(in: &scope) { LinearLayer($0, outputs: place.outputs, in: &$1) }
     return stack.sequential
   }
 
@@ -91,7 +91,7 @@ enum AuxiliaryHead: String, CaseIterable, LocalLossKind {
           stack.output.shape[2] * (isLarge ? 2 : 1), .init(kernel: 3, stride: isLarge ? 2 : 1, padding: 1), in: &scope)
       }
       stack.append(try GlobalAveragePool(stack.output))
-    } else if input.shape.rank == 2, place.model.output.shape.rank == 1 {
+    } else if input.shape.rank == 2, !place.predictsPositions {
       stack.append(Flatten(input))
     }
     stack.append(in: &scope) { LinearLayer($0, outputs: 128, in: &$1) }

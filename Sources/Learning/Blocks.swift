@@ -19,14 +19,15 @@ public struct Blocks: Sendable {
     }
     guard !pieces.isEmpty else {
       throw ConfigurationError(
-        "learning: \(model.name) has no nonlinearity among its layers and cannot be cut into blocks; add one, or choose "
-          + "backpropagation")
+        "learning: model `\(model.name)` has no nonlinearity among its layers, of which `\(model.layers.last?.name ?? "")` is the "
+          + "last, and cannot be cut into blocks; add one, or choose backpropagation")
     }
     head = first..<model.layers.count
     let wanted = count ?? pieces.count
     guard wanted <= pieces.count else {
       throw ConfigurationError(
-        "learning.blocks is \(wanted), but \(model.name) has \(pieces.count) blocks (layers up to a nonlinearity)")
+        "learning.blocks is \(wanted), but model `\(model.name)` has \(pieces.count) blocks, each up to a nonlinearity; the last "
+          + "ends with layer `\(model.layers[pieces[pieces.count - 1].upperBound - 1].name)`")
     }
     bodies = (0..<wanted).map { index in
       let (from, to) = (index * pieces.count / wanted, (index + 1) * pieces.count / wanted)

@@ -36,10 +36,10 @@ struct CopiedBlocks: LocalLossKind {
       }
       previous = own
     }
-    if model.output.shape.rank == 1, stack.output.shape.rank > 1 { try stack.appendAverage() }
+    if !place.predictsPositions, stack.output.shape.rank > 1 { try stack.appendAverage() }
     if stack.output.shape.rank == 2 { stack.append(in: &scope) { LayerNorm($0, in: &$1) } }
     if depths.depth <= 1, stack.output.shape.rank == 1 { stack.append(in: &scope) { BatchNorm($0, in: &$1) } }
-    stack.append(in: &scope) { LinearLayer($0, outputs: model.output.shape[-1], in: &$1) }
+    stack.append(in: &scope) { LinearLayer($0, outputs: place.outputs, in: &$1) }
     return HeadLoss(head: stack.sequential, scope: place.name, objective: place.objective)
   }
 

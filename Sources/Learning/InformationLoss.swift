@@ -17,10 +17,10 @@ struct InformationLossKind: LocalLossKind {
   private static let features = 128
 
   func make(_ place: LocalPlace, in scope: inout ParameterScope) throws(ConfigurationError) -> any LocalLoss {
-    guard contrast == nil || (place.objective.loss == .crossEntropy && place.objective.target.count == 1) else {
+    guard contrast == nil || (place.objective.loss == .crossEntropy && !place.predictsPositions) else {
       throw ConfigurationError("learning.loss is contrast, which needs one class a sample; choose softmax")
     }
-    let outputs = contrast == nil ? place.model.output.shape[-1] : InformationLossKind.features
+    let outputs = contrast == nil ? place.outputs : InformationLossKind.features
     let network = try scope.nested("classifier") { (scope: inout ParameterScope) throws(ConfigurationError) in
       try AuxiliaryHead.projection(place, outputs: outputs, convolutions: convolutions, in: &scope)
     }

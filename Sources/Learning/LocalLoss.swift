@@ -19,6 +19,11 @@ struct LocalPlace {
   let count: Int
   /// What the names of all that is declared begin with.
   let name: String
+
+  /// Whether each position of a sequence has a class of its own.
+  var predictsPositions: Bool { objective.loss == .crossEntropy && model.output.shape.rank > 1 }
+  /// Numbers that a classifier makes of a sample, or of a position where each has a class: a score a class, or all values.
+  var outputs: Int { objective.loss == .crossEntropy ? model.output.shape[-1] : model.output.shape.count }
 }
 
 /// A kind of local loss, which is made for each block.

@@ -10,14 +10,15 @@ public struct AugLocal: LearningRule {
   public static let help = "every block learns through fresh copies of some of the blocks after it"
 
   private let count: Int?
-  private let depth: Int
+  private let depth: Int?
   private let pyramid: Double
 
   /// Reads `blocks`, `depth` and `pyramid`.
   public init(options: inout Options) throws(ConfigurationError) {
     count = try Blocks.readCount(&options)
-    depth = try options.integer(
-      "depth", default: 2, in: 1...1 << 16, "most blocks of an auxiliary net; the last module has one more than these")
+    depth = try options.optionalInteger(
+      "depth", in: 1...1 << 16,
+      "most blocks of an auxiliary net; the last module has one more than these; without it 2, or 1 of two blocks")
     pyramid = try options.number(
       "pyramid", default: 0.5, in: .fraction, "how much of the depth the auxiliary nets lose from first to last")
   }
@@ -26,9 +27,15 @@ public struct AugLocal: LearningRule {
   public func prepare(_ model: Model, _ objective: Objective) throws(ConfigurationError) -> any ModelLearning {
     let blocks = try Blocks(model, count: count)
     let layers = blocks.bodies.count
+    guard layers > 1 else {
+      throw ConfigurationError(
+        "rule \(Self.name) learns through blocks that follow, but model `\(model.name)` is one block, which ends with layer "
+          + "`\(model.layers[blocks.bodies[0].upperBound - 1].name)`; add a hidden layer, or choose backpropagation")
+    }
+    let depth = self.depth ?? min(2, layers - 1)
     guard depth < layers else {
       throw ConfigurationError(
-        "learning.depth is \(depth), but \(model.name) has \(layers) blocks: at most \(layers - 1) can follow the first"
+        "learning.depth is \(depth), but model `\(model.name)` has \(layers) blocks: at most \(layers - 1) can follow the first"
       )
     }
     let depths = AuxiliaryDepths(layers: layers, depth: depth, pyramid: pyramid)

@@ -54,11 +54,19 @@ public struct ForwardGNN: LearningRule {
       "likeness to virtual nodes, one block after the other or all at once, or squared activities with right and wrong classes"
     )
     mode = Mode(rawValue: name) ?? .singleForward
-    temperature = Float(
-      try options.number("temperature", default: 1, in: .positive, "what likeness to virtual nodes is divided by"))
-    threshold = Float(
-      try options.number(
-        "threshold", default: 2, in: .nonNegative, "the sum of squared activities that is neither right nor wrong"))
+    let isContrasting = mode == .labelAppending || mode == .virtualNodes
+    temperature =
+      !isContrasting || options.isDocumenting
+      ? Float(
+        try options.number(
+          "temperature", default: 1, in: .positive,
+          "single-forward, top-down: what likeness to virtual nodes is divided by")) : 1
+    threshold =
+      isContrasting || options.isDocumenting
+      ? Float(
+        try options.number(
+          "threshold", default: 2, in: .nonNegative,
+          "label-appending, virtual-nodes: the sum of squared activities that is neither right nor wrong")) : 2
   }
 
   /// Needs the data: see the other form.

@@ -19,8 +19,10 @@ public struct InfoPro: LearningRule {
       try options.choice(
         "loss", of: ["softmax", "contrast"], default: "softmax",
         "how classes are told apart: by a classifier, or by drawing samples of a class together") == "contrast"
-    let temperature = try options.number(
-      "temperature", default: 0.07, in: .positive, "what similarities are divided by where the loss is contrast")
+    let temperature =
+      isContrast || options.isDocumenting
+      ? try options.number(
+        "temperature", default: 0.07, in: .positive, "loss contrast: what similarities are divided by") : 0
     loss = InformationLossKind(
       contrast: isContrast ? Float(temperature) : nil, convolutions: 1,
       reconstruction: try LossRamp.read(

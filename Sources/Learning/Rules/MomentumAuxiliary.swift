@@ -27,20 +27,21 @@ public struct MomentumAuxiliary: LearningRule {
       "momentum", default: 0.995, in: .fraction, "share of itself that the slow copy keeps in a step")
     let isInformed =
       try options.choice("host", of: ["dgl", "infopro"], default: "dgl", "the local loss") == "infopro"
-    let head = try AuxiliaryHead.read(&options, default: .convolutional)
-    let reconstruction = try LossRamp.read(
-      &options, "reconstruction", default: [5, 0], "host infopro: weight of the reconstruction, first and last")
-    let prediction = try LossRamp.read(
-      &options, "prediction", default: [0.5, 0], "host infopro: weight of the classifier, first and last")
-    let ramp = try options.choice(
-      "ramp", of: ["stages", "blocks"], default: "stages",
-      "host infopro: whether weights move with the size of images, as in the authors' program, or with every block")
-    host =
-      isInformed
-      ? InformationLossKind(
+    if isInformed || options.isDocumenting {
+      let reconstruction = try LossRamp.read(
+        &options, "reconstruction", default: [5, 0], "host infopro: weight of the reconstruction, first and last")
+      let prediction = try LossRamp.read(
+        &options, "prediction", default: [0.5, 0], "host infopro: weight of the classifier, first and last")
+      let ramp = try options.choice(
+        "ramp", of: ["stages", "blocks"], default: "stages",
+        "host infopro: whether weights move with the size of images, as in the authors' program, or with every block")
+      host = InformationLossKind(
         contrast: nil, convolutions: 2, reconstruction: reconstruction, prediction: prediction,
         followsStages: ramp == "stages")
-      : head
+      if options.isDocumenting { _ = try AuxiliaryHead.read(&options, default: .convolutional) }
+    } else {
+      host = try AuxiliaryHead.read(&options, default: .convolutional)
+    }
   }
 
   /// Two copies and a loss a block but the last.

@@ -45,23 +45,32 @@ public struct NoProp: LearningRule {
       "variant", of: Variant.allCases.map(\.rawValue), default: Variant.dt.rawValue,
       "steps of fixed noise with a block each (dt), any time with one network (ct), or a flow (fm)")
     variant = Variant(rawValue: name) ?? .dt
-    let isDiscrete = variant == .dt
-    steps =
-      isDiscrete
-      ? try options.integer("blocks", default: 10, in: 1...1000, "blocks, each of which denoises by one step")
-      : try options.integer("inference-steps", default: 50, in: 1...1000, "steps from noise to label")
+    let (isDiscrete, isDocumenting) = (variant == .dt, options.isDocumenting)
+    var steps = 50
+    if isDiscrete { steps = try options.integer("blocks", default: 10, in: 1...1000, "dt: blocks, each of one step") }
+    if !isDiscrete || isDocumenting {
+      let shown = try options.integer(
+        "inference-steps", default: 50, in: 1...1000, "ct, fm: steps from noise to label")
+      if !isDiscrete { steps = shown }
+    }
+    self.steps = steps
     let embedding = try options.choice(
       "embedding", of: LabelEmbedding.Kind.allCases.map(\.rawValue), default: LabelEmbedding.Kind.oneHot.rawValue,
-      "what stands for a class")
+      "what stands for a class: fixed rows, learned ones, or learned ones that begin as samples")
     kind = LabelEmbedding.Kind(rawValue: embedding) ?? .oneHot
     width =
-      kind == .learned
-      ? try options.integer("width", default: 20, in: 1...1 << 16, "numbers of a learned embedding") : 0
+      kind == .learned || isDocumenting
+      ? try options.integer("width", default: 20, in: 1...1 << 16, "embedding learned: numbers of a class") : 0
     units = try options.integer("units", default: 256, in: 2...1 << 16, unit: "units", "units of the label's path")
-    eta = try options.number(
-      "eta", default: isDiscrete ? 0.1 : 1, in: .positive, "weight of denoising beside the classifier")
+    eta =
+      variant == .fm
+      ? 1
+      : try options.number(
+        "eta", default: isDiscrete ? 0.1 : 1, in: .positive,
+        "dt, ct (default 1): weight of denoising beside the classifier")
     isNoisy =
-      variant == .fm ? false : try options.flag("noise", default: false, "whether inference draws noise at every step")
+      variant == .fm
+      ? false : try options.flag("noise", default: false, "dt, ct: whether inference draws noise at every step")
   }
 
   /// The same without data; embeddings that start as samples need some.

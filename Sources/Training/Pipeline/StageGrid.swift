@@ -70,12 +70,13 @@ package struct StageGrid {
     let name = type(of: experiment.learning.rule).name
     guard let modular = learning as? any ModularLearning, learning.phases == 1 else {
       throw ConfigurationError(
-        "learning.stages is \(stages), but the modules of \(name) do not learn at the same time from what those before pass on; "
-          + "leave out stages")
+        "learning.stages is \(stages), but \(name) as it is set has no modules that learn at the same time from what those before "
+          + "pass on; leave out stages")
     }
     guard modular.modules.count >= stages else {
       throw ConfigurationError(
-        "learning.stages is \(stages), but \(name) makes \(modular.modules.count) modules of \(learning.model.name)")
+        "learning.stages is \(stages), but \(name) makes \(modular.modules.count == 1 ? "one module" : "\(modular.modules.count) modules") "
+          + "of model `\(learning.model.name)`: what learns together stays together")
     }
     let strategy = type(of: experiment.strategy()).name
     guard strategy == AllReduce.name else {

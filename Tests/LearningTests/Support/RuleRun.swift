@@ -90,7 +90,10 @@ struct RuleRun {
       }
       passed = outgoing
       loss = executor.metric(0)
-      for scalar in sum.scalars.indices { sum.base[scalar] += gradients.base[scalar] }
+      // A program leaves alone what is not its own.
+      for scalar in sum.scalars.indices where !gradients.base[scalar].isNaN {
+        sum.base[scalar] += gradients.base[scalar]
+      }
     }
     (self.layout, self.store, gradients, self.loss) = (layout, store, sum, loss)
   }
