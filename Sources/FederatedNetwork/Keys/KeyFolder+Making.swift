@@ -11,7 +11,8 @@ extension KeyFolder {
   }
 
   /// Makes the keys of a server and of clients 0..<clients, or those that an earlier call left out: of more clients, or because
-  /// it was interrupted. No key that exists is changed.
+  /// it was interrupted. No pair that exists is changed; a client whose public key was taken away, and its number with it, gets a
+  /// new pair: who has the old one stays shut out.
   ///
   /// Throws `.usage` for a number that makes no sense, `.refused` where every key exists already or files cannot be written,
   /// `.data` where keys are damaged or contradict each other.
@@ -44,7 +45,10 @@ extension KeyFolder {
     }
     try makeFolder(clientsPath)
     let server = try pair(serverSecret, serverPublic)
-    for client in missing { _ = try pair(clientSecret(client), clientPublic(client)) }
+    for client in missing {
+      unlink(clientSecret(client).path)
+      _ = try pair(clientSecret(client), clientPublic(client))
+    }
     // Once for all files: once for each would take seconds for a thousand clients.
     sync()
     return Made(serverPublic: server.publicKey, added: missing.count)

@@ -9,7 +9,7 @@ enum Keys: Verb {
   static let usage = "keys DIR --clients N"
   static let summary = "makes the keys by which a federated server and its clients know each other"
   static let details = """
-    DIR gets server.public, server.secret, and clients/K.public and clients/K.secret for clients 0 to N-1. No key that exists \
+    DIR gets server.public, server.secret, and clients/K.public and clients/K.secret for clients 0 to N-1. No pair that exists \
     is changed: a larger N adds the clients that are missing.
 
     Who gets what:
@@ -18,7 +18,7 @@ enum Keys: Verb {
 
     Keep these names below a folder of their own on every machine, and secrets readable by their owner alone (chmod 600). A \
     secret that has been handed out may be deleted from DIR. To shut a client out, delete its clients/K.public from the \
-    server's folder and start the server again.
+    server's folder and start the server again; its old secret stays shut out, also when nndist keys gives its number a new pair.
 
     Examples:
       nndist keys keys --clients 10
