@@ -13,13 +13,13 @@ final class FileWriter {
   /// Of the bytes written so far, where it is wanted.
   private(set) var checksum: Checksum?
 
-  /// Begins a file; its folder must exist.
-  init(_ path: String, hashing: Bool = false) throws(DataError) {
+  /// Begins a file, which nobody but its owner may read where it `isPrivate`; its folder must exist.
+  init(_ path: String, hashing: Bool = false, isPrivate: Bool = false) throws(DataError) {
     self.path = path
     checksum = hashing ? Checksum() : nil
     // The process number keeps ranks that write the same name apart.
     temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).partial"
-    descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, isPrivate ? 0o600 : 0o666)
     guard descriptor >= 0 else {
       open = false
       throw FileWriter.refused(path)

@@ -4,7 +4,8 @@ import Tensors
 public enum SafetensorsWriter {
   /// One tensor to write; its memory stays where it is until the file is written.
   public struct Part {
-    let name: String
+    /// What it is called.
+    public let name: String
     let type: ScalarType
     let shape: Shape
     /// Its scalars, little-endian and row-major.
@@ -29,16 +30,17 @@ public enum SafetensorsWriter {
 
   /// Writes tensors in the given order (wider scalars first, so that each is aligned to its size); the first one begins
   /// at a multiple of 64 bytes of the file.  The file appears whole or not at all; a `durable` one has reached the disk when
-  /// this returns.  Returns the bytes written and, where `hashing`, their SHA-256.
+  /// this returns, and a private one is its owner's alone.  Returns the bytes written and, where `hashing`, their SHA-256.
   @discardableResult
   public static func write(
-    _ path: String, metadata: [String: String] = [:], tensors: [Part], durable: Bool = false, hashing: Bool = false
+    _ path: String, metadata: [String: String] = [:], tensors: [Part], durable: Bool = false, hashing: Bool = false,
+    isPrivate: Bool = false
   ) throws(DataError) -> (bytes: Int, sha256: String?) {
     let (ordered, header) = arrange(tensors, metadata)
     guard header.count <= SafetensorsFile.longestHeader else {
       throw DataError(.unwritable, "cannot write \(path): a header of \(header.count) bytes is more than readers take")
     }
-    let file = try FileWriter(path, hashing: hashing)
+    let file = try FileWriter(path, hashing: hashing, isPrivate: isPrivate)
     try header.withFileBytes { (bytes) throws(DataError) in try file.write(bytes) }
     for tensor in ordered { try file.write(tensor.bytes) }
     try file.commit(durable: durable)

@@ -7,7 +7,7 @@ import Tensors
 ///
 /// `memory.safetensors` is what the client remembers after its last update that counted; `pending.safetensors` holds an upload
 /// with what the client would remember then.  Both appear whole or not at all, so that a client that was killed goes on where it
-/// was.
+/// was, and are their owner's alone: an upload tells of the client's samples what the server may learn only masked or noisy.
 public struct ClientStore {
   private let directory: String
 
@@ -28,7 +28,8 @@ public struct ClientStore {
           .init(name: "memory", type: .float32, shape: [memory.count], bytes: UnsafeRawBufferPointer(memory)))
         _ = try SafetensorsWriter.write(
           pendingFile,
-          metadata: ["federation": federation, "round": "\(pending.round)", "report": report], tensors: tensors)
+          metadata: ["federation": federation, "round": "\(pending.round)", "report": report], tensors: tensors,
+          isPrivate: true)
       }
     }
   }
@@ -54,7 +55,7 @@ public struct ClientStore {
           tensors: [
             .init(name: "memory", type: .float32, shape: [memory.count], bytes: UnsafeRawBufferPointer(memory))
           ],
-          durable: true)
+          durable: true, isPrivate: true)
       }
     }
   }

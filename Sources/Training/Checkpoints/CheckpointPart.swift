@@ -13,6 +13,9 @@ public struct CheckpointPart {
   /// Where they lie; they stay there until they are written.
   public let floats: UnsafePointer<Float>
 
+  /// Tensors that nobody but the owner of a run may read: whoever knows the key takes the noise of `federated.privacy` away.
+  static let secrets: Set<String> = ["setting/noise-key"]
+
   /// Some scalars of a tensor; nil for all of them.
   public init(name: String, shape: Shape, range: Range<Int>? = nil, floats: UnsafePointer<Float>) {
     self.name = name

@@ -43,7 +43,8 @@ public struct CheckpointShare: Codable, Sendable {
       }
       let written = try checkpointErrors { () throws(DataError) in
         try SafetensorsWriter.write(
-          "\(folder)/\(name)", metadata: head.metadata, tensors: tensors, durable: true, hashing: true)
+          "\(folder)/\(name)", metadata: head.metadata, tensors: tensors, durable: true, hashing: true,
+          isPrivate: tensors.contains { CheckpointPart.secrets.contains($0.name) })
       }
       files.append(CheckpointManifest.File(name: name, bytes: written.bytes, sha256: written.sha256 ?? ""))
     }
