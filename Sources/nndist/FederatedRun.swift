@@ -22,7 +22,10 @@ struct FederatedRun {
       return try RunDirectory(
         name: prepared.experiment.name, path: arguments.value(.run), resume: resume, faults: loop.writeFaults)
     }
-    if try FinishedRun.isOne(directory, arguments, communicator) { return directory?.result }
+    if try FinishedRun.isOne(directory, arguments, communicator) {
+      if let result = directory?.result { service?.farewell(result) }
+      return directory?.result
+    }
     try loop.keepCheckpoints(in: directory, resume: resume)
     let team = try RankTeam(communicator)
     try Agreement.together(communicator) { () throws(RunError) in

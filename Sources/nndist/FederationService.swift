@@ -1,6 +1,7 @@
 import Datasets
 import Federated
 import FederatedNetwork
+import Foundation
 import Synchronization
 import Training
 
@@ -10,6 +11,9 @@ final class FederationService {
   private let log: LateLog
   private let board: StatusBoard?
   private let page: StatusServer?
+  /// Clients with keys; nil where connections go without.
+  private let admitted: Set<Int>?
+  private let simulatesDevices: Bool
 
   init(_ prepared: PreparedFederation, _ arguments: Arguments) throws(RunError) {
     let log = LateLog()
@@ -27,6 +31,8 @@ final class FederationService {
     (self.board, self.page) = (board, page)
     let network = prepared.experiment.federated.network
     let keys = try NetworkIdentity.server(arguments)
+    admitted = keys.map { Set($0.clients.values) }
+    simulatesDevices = !prepared.experiment.federated.devices.isIdeal
     do {
       server = try FederatedServer(
         FederationDescription(
@@ -47,8 +53,37 @@ final class FederationService {
       directory.log.write(line)
     }
     if let board { loop.observers.append(StatusObserver(board)) }
-    guard loop.prepared.experiment.federated.network.largestClient != nil else { return }
-    do { try server.wait(for: loop.prepared.task.partition.clients) } catch { throw RunError(error) }
+    let (network, task) = (loop.prepared.experiment.federated.network, loop.prepared.task)
+    for line in notes(task.partition.clients) {
+      Output.note(line)
+      directory.log.write(line)
+    }
+    // A deadline that passes before anyone had the time to come would only skip rounds.
+    let needed =
+      network.largestClient != nil
+      ? task.partition.clients : network.deadline == nil ? 0 : min(max(1, network.minimum), task.partition.clients)
+    do { try server.wait(for: needed) } catch { throw RunError(error) }
+  }
+
+  /// What of the configuration means something else here than it seems to.
+  private func notes(_ clients: Int) -> [String] {
+    let missing = admitted.map { admitted in (0..<clients).filter { !admitted.contains($0) } } ?? []
+    let shown = missing.prefix(10).map(String.init).joined(separator: ", ") + (missing.count > 10 ? ", …" : "")
+    return
+      (missing.isEmpty
+      ? [] : ["the key folder admits \(clients - missing.count) of \(clients) clients; without keys: \(shown)"])
+      + (simulatesDevices
+        ? ["federated.devices is for simulations: here clients are as fast and as faithful as they are"] : [])
+  }
+
+  /// The federation was over before this process began: whoever comes is told.
+  func farewell(_ result: String) {
+    guard let object = try? JSONSerialization.jsonObject(with: Data(result.utf8)) as? [String: Any],
+      let rounds = object["rounds"] as? Int, let digest = object["parameters_digest"] as? String
+    else { return }
+    Output.note("listening on \(server.address)")
+    Output.note("the federation is over; clients that come in the next seconds are told")
+    try? server.finish(rounds: rounds, digest: digest, returns: true)
   }
 
   /// The federation is over, and its result is kept: clients are told, as far as they are there.

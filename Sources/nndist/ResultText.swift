@@ -15,7 +15,8 @@ enum ResultText {
       if let text = spread(key, of: result) { lines.append((term, text)) }
     }
     if let loss = result["loss"] as? Double { lines.append(("loss", String(format: "%.4f", loss))) }
-    lines += result["rounds"] == nil ? training(result) : federation(result)
+    lines +=
+      result["client"] != nil ? client(result) : result["rounds"] == nil ? training(result) : federation(result)
     if let digest = result["parameters_digest"] as? String { lines.append(("digest", digest)) }
     if let run = result["run"] as? String { lines.append(("run", run)) }
     return lines.map { term, text in term + String(repeating: " ", count: max(1, 11 - term.count)) + text }
@@ -55,6 +56,21 @@ enum ResultText {
         "\(Numerals.bytes(bytes.max() ?? 0)) in \(Numerals.grouped(messages.max() ?? 0)) messages a rank (\(strategy)), "
           + (wire > 0 ? "\(Numerals.bytes(wire)) on the wire" : "nothing on a wire")
       )
+    ]
+  }
+
+  /// A client's own part in a federation.
+  private static func client(_ result: [String: Any]) -> [(term: String, text: String)] {
+    func count(_ key: String) -> Int { result[key] as? Int ?? 0 }
+    return [
+      (
+        "trained",
+        "as client \(count("client")) in \(Numerals.plural(count("visits"), "round", grouped: true)) of "
+          + "\(Numerals.grouped(count("rounds"))): \(Numerals.plural(count("steps"), "step", grouped: true)), "
+          + "\(Numerals.plural(count("samples"), "sample", grouped: true))"
+      ),
+      ("updates", "\(Numerals.grouped(count("updates"))) counted" + part(count("dropped"), "did not")),
+      ("traffic", "\(Numerals.bytes(count("bytes_up"))) up, \(Numerals.bytes(count("bytes_down"))) down"),
     ]
   }
 

@@ -274,5 +274,58 @@ struct FederationExitTests {
     let client = try federation.startClient(1).result()
     client.expectSuccess()
     #expect(client.digest == first.digest)
+    // One that never heard of the end is told by a server that returns.
+    try federation.startServer("--resume")
+    let late = try federation.tool.run(
+      ["client"] + federation.words + [
+        "--connect", federation.address, "--keys", "keys", "--client", "3", "--run", "late", "--patience", "60",
+        "--json",
+      ])
+    late.expectSuccess()
+    #expect(late.digest == first.digest && late.json["updates"] as? Int == 0)
+    federation.server.result().expectSuccess()
+  }
+
+  @Test("a deadline does not pass before somebody came, and the log says who is waited for")
+  func earlyDeadline() throws {
+    let federation = try NetworkFederation(
+      try FederatedTrial.folder(),
+      [
+        "federation.yaml", "--set", "federated.clients=5", "--set", "federated.cohort=5", "--set", "federated.rounds=2",
+        "--set", "federated.network={deadline: 0.2, minimum: 2}", "--set", "federated.devices.dropout=0.5",
+      ], clients: 3)
+    try federation.startServer()
+    #expect(federation.waitForLog("waiting for 2 clients; 0 are there"))
+    #expect(federation.waitForLog("admits 3 of 5 clients; without keys: 3, 4"))
+    #expect(federation.waitForLog("federated.devices is for simulations"))
+    try federation.startClient(0)
+    #expect(federation.server.wait { federation.log.contains("client 0") })
+    #expect(federation.rounds == 0)
+    for client in [1, 2] { try federation.startClient(client) }
+    let result = federation.server.result()
+    result.expectSuccess()
+    #expect(result.json["rounds"] as? Int == 2)
+  }
+
+  @Test("what takes noise away is readable by its owner alone")
+  func secrets() throws {
+    let federation = try NetworkFederation(
+      try FederatedTrial.folder(),
+      [
+        "federation.yaml", "--set", "federated.clients=5", "--set", "federated.cohort=5", "--set",
+        "federated.privacy={clip: 0.5, noise: 1, delta: 1e-3}",
+      ], clients: 5)
+    try federation.startServer()
+    for client in 0..<5 { try federation.startClient(client) }
+    federation.expectEnd().expectSuccess()
+    let files = federation.tool.names(below: "server/checkpoints").filter { $0.hasSuffix(".safetensors") }
+    let secret = try files.map { "server/checkpoints/\($0)" }.filter {
+      try federation.tool.data($0).range(of: Data("setting/noise-key".utf8)) != nil
+    }
+    #expect(!secret.isEmpty)
+    for name in secret {
+      let mode = try FileManager.default.attributesOfItem(atPath: federation.tool.path(name))[.posixPermissions] as? Int
+      #expect(mode == 0o600, "\(name)")
+    }
   }
 }

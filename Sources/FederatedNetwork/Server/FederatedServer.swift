@@ -19,6 +19,10 @@ public final class FederatedServer: RemoteVisits {
   static let slots = 8
   /// Seconds after which an upload that does not move gives way to one that waits.
   static let patience = 5.0
+  /// Seconds after which the log says whom the server waits for.
+  private static let silence = 60.0
+  /// Seconds in which clients that lost their connection try again at least once.
+  private static let reconnection = 12.0
 
   /// Where it listens.
   public let address: String
@@ -123,7 +127,15 @@ public final class FederatedServer: RemoteVisits {
     self.exchange = exchange
     defer { self.exchange = nil }
     begin(exchange)
-    while !exchange.isOver { try pump(seconds: exchange.secondsLeft()) }
+    var told = Clock.seconds()
+    while !exchange.isOver {
+      let untilTold = max(0, told + Self.silence - Clock.seconds())
+      try pump(seconds: min(exchange.secondsLeft() ?? untilTold, untilTold))
+      if Clock.seconds() >= told + Self.silence {
+        told = Clock.seconds()
+        sayWhoIsMissing(from: exchange)
+      }
+    }
     exchange.end()
     unkept = exchange.accepted
     for (peer, round) in unkept { counted.base[peer.client] = Float(round + 1) }
@@ -160,20 +172,43 @@ public final class FederatedServer: RemoteVisits {
   /// Whether clients that were there in the round before are sent less.
   var stepsAreSmaller: Bool { engine.map { $0.plan.downloadBytes.follower != $0.plan.downloadBytes.other } ?? false }
 
+  /// Notes whom a round has been waiting for.
+  private func sayWhoIsMissing(from exchange: any Exchange) {
+    let missing = peers.all.filter { $0.work.place != nil && $0.work.step != .done }.map { String($0.client) }
+    if missing.isEmpty { return }
+    options.log(
+      "round \(exchange.index + 1) waits for client\(missing.count == 1 ? "" : "s") \(missing.joined(separator: ", "))")
+  }
+
   // MARK: The beginning and the end
 
   /// Waits until so many clients are ready.
   public func wait(for count: Int) throws {
-    while peers.all.count(where: \.isReady) < count { try pump(seconds: nil) }
+    func ready() -> Int { peers.all.count(where: \.isReady) }
+    var told = -Double.infinity
+    while ready() < count {
+      if Clock.seconds() >= told + Self.silence {
+        told = Clock.seconds()
+        options.log("waiting for \(count) clients; \(ready()) \(ready() == 1 ? "is" : "are") there")
+      }
+      try pump(seconds: max(0, told + Self.silence - Clock.seconds()))
+    }
   }
 
-  /// Tells clients that the federation is done, and gives them some seconds to go.
-  public func finish(rounds: Int, digest: String, seconds: Double = 5) throws {
+  /// Tells clients that the federation is done, and gives them some seconds to go; those that are between two connections get the
+  /// time that these take.  A server that `returns` to a federation that ended before tells whoever comes in that time.
+  public func finish(rounds: Int, digest: String, seconds: Double = 5, returns: Bool = false) throws {
     let body = Finished(rounds: rounds, digest: digest)
     finished = body
     for peer in peers.all where peer.isReady { tell(peer, .finished, body) }
-    let end = Clock.seconds() + seconds
-    while peers.all.contains(where: \.isReady), Clock.seconds() < end { try pump(seconds: end - Clock.seconds()) }
+    let began = Clock.seconds()
+    func left() -> Double {
+      let isBetween = peers.all.contains { !$0.isReady && !$0.hasLeft && $0.lastSeen > began - Self.silence }
+      let isLate = returns && peers.all.count(where: \.hasLeft) < description.clients
+      if isBetween || isLate { return began + Self.reconnection - Clock.seconds() }
+      return peers.all.contains(where: \.isReady) ? began + seconds - Clock.seconds() : 0
+    }
+    while left() > 0 { try pump(seconds: left()) }
   }
 
   private(set) var finished: Finished?
@@ -238,6 +273,7 @@ public final class FederatedServer: RemoteVisits {
       send(before, Header(.refuse, session: session), Body.frame(Refusal(cause: .replaced, reason: reason)))
     }
     peer.lastSeen = Clock.seconds()
+    peer.hasLeft = false
     peer.address = body?.property("Peer-Address") ?? ""
     restoreCounted(peer)
     if !wasThere { log(peer, "\(peer.name) is there, with \(hello.program.prefix(60))") }

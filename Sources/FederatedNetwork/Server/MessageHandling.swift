@@ -66,6 +66,7 @@ enum MessageHandling {
   private static func leave(_ peer: Peer, _ server: FederatedServer) {
     server.log(peer, "\(peer.name) has left")
     server.peers.disconnect(peer)
+    peer.hasLeft = true
     server.show(peer, .offline)
   }
 }

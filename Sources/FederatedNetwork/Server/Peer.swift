@@ -8,6 +8,8 @@ final class Peer {
   var route: [UInt8]?
   /// Where it last came from.
   var address = ""
+  /// Whether it said that it goes.
+  var hasLeft = false
   /// Whether it has the task and can be asked.
   var isReady = false
   /// Samples that it says it has.
