@@ -49,6 +49,13 @@ struct RuleSurroundingsTests {
     #expect(try LearningRun.train(rule, ranks: 2, changes).parametersDigest == alone.parametersDigest)
   }
 
+  @Test("counter-current learning of values says which loss it takes")
+  func counterCurrent() throws {
+    let changes = ["model=\(Self.autoencoders[0])", "data.targets=inputs", "training.loss=binary-cross-entropy"]
+    let error = #expect(throws: RunError.self) { try LearningRun.prepare("counter-current", changes) }
+    #expect(error?.message.contains("choose mean-squared-error") == true, "\(error?.message ?? "")")
+  }
+
   @Test("auglocal goes as deep as the model lets it")
   func depth() throws {
     let model = "model={layers: [flatten, {linear: 9}, relu, {linear: 8}, relu, {linear: 10}]}"

@@ -54,7 +54,11 @@ public struct CounterCurrent: LearningRule {
         throw ConfigurationError("learning.filter is about classes, and the targets are values; leave it out")
       }
       return .distances
-    case .crossEntropy, .binaryCrossEntropy:
+    case .binaryCrossEntropy:
+      throw ConfigurationError(
+        "rule \(CounterCurrent.name) brings targets closer by distances, not by training.loss: binary-cross-entropy; choose "
+          + "mean-squared-error")
+    case .crossEntropy:
       try Classes.require(model, objective, for: CounterCurrent.name)
       return model.layers.contains { $0.layer is ConvolutionLayer } ? .cosines : .products
     }

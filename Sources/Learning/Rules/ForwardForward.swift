@@ -18,6 +18,8 @@ import Tensors
 /// - The peer normalisation acts by the means before the step.
 /// - Of images, goodness is the mean over positions of what the channels of a position make, the norm is over all scalars of a
 ///   sample, and means are those of channels over positions.
+///
+/// Dropout between blocks draws for a positive sample and its negative one from the key of the same sample, different parts each.
 public struct ForwardForward: LearningRule {
   /// The name in configurations.
   public static let name = "forward-forward"
