@@ -45,12 +45,10 @@ struct BenchLearning {
   /// The comparison for people.
   private func table(_ outcomes: [Comparison.Outcome]) -> String {
     var table = TextTable(
-      ["rule", "accuracy", "loss", "parameters", "activations", "peak memory", "seconds", "bytes a step", ""],
-      leading: [0, 8])
+      ["rule", "accuracy", "loss", "parameters", "activations", "peak memory", "seconds", "bytes a step"], leading: [0])
     for outcome in outcomes {
-      let note = outcome.failures.first ?? ""
       guard let first = outcome.runs.first else {
-        table.add([outcome.choice, "-", "-", "-", "-", "-", "-", "-", note])
+        table.add([outcome.choice] + [String](repeating: "-", count: 7))
         continue
       }
       table.add([
@@ -58,9 +56,9 @@ struct BenchLearning {
         Interval.text(outcome.runs.compactMap(\.summary.loss), "%.4f"), "\(first.summary.parameters)",
         Numerals.bytes(first.activationBytes), Numerals.bytes(outcome.runs.map(\.summary.peakMemoryBytes).max() ?? 0),
         Interval.text(outcome.runs.map(\.summary.seconds), "%.1f"),
-        Numerals.bytes(first.bytesSent / max(1, first.summary.steps)), note,
+        Numerals.bytes(first.bytesSent / max(1, first.summary.steps)),
       ])
     }
-    return table.text
+    return table.text + ComparisonRun.notes(outcomes)
   }
 }

@@ -61,12 +61,10 @@ struct BenchStrategies {
   /// The comparison for people.
   private func table(_ outcomes: [Comparison.Outcome]) -> String {
     var table = TextTable(
-      ["strategy", "accuracy", "loss", "bytes a step", "messages", "processor s", "s at \(bandwidth)", ""],
-      leading: [0, 7])
+      ["strategy", "accuracy", "loss", "bytes a step", "messages", "processor s", "s at \(bandwidth)"])
     for outcome in outcomes {
-      let note = outcome.failures.first ?? ""
       guard let first = outcome.runs.first else {
-        table.add([outcome.choice, "-", "-", "-", "-", "-", "-", note])
+        table.add([outcome.choice] + [String](repeating: "-", count: 6))
         continue
       }
       let steps = max(1, first.summary.steps)
@@ -76,9 +74,8 @@ struct BenchStrategies {
         Interval.text(outcome.runs.compactMap(\.summary.loss), "%.4f"), Numerals.bytes(first.bytesSent / steps),
         String(format: "%.1f", Double(first.messagesSent) / Double(steps)),
         Interval.text(outcome.runs.map(\.processorSeconds), "%.1f"), String(format: "%.1f", seconds[seconds.count / 2]),
-        note,
       ])
     }
-    return table.text
+    return table.text + ComparisonRun.notes(outcomes)
   }
 }

@@ -40,6 +40,11 @@ struct ComparisonRun {
     } catch { throw RunError(error) }
   }
 
+  /// Why choices did not train, a line each: in the table it would be wider than any window.
+  static func notes(_ outcomes: [Comparison.Outcome]) -> String {
+    outcomes.compactMap { outcome in outcome.failures.first.map { "\(outcome.choice): \($0.onOneLine)\n" } }.joined()
+  }
+
   /// Trains everything, writes RUN/comparison.json, whose list of choices is called `list`, and prints objects or the table.
   func run(
     list: String, more: JSONObject = [:], object: (Comparison.Outcome) -> JSONObject,
