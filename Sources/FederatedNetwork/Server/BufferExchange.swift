@@ -207,6 +207,7 @@ final class BufferExchange: Exchange {
       let reason = body.map { String(decoding: $0.bytes.prefix(200), as: UTF8.self) } ?? ""
       server.complain(peer, "declines version \(version): \(reason)")
       settle(peer, version, .lost)
+      server.show(peer, .rejected)
     default: break
     }
   }

@@ -221,6 +221,9 @@ public final class FederatedServer: RemoteVisits {
     let ready = Poll.wait(sockets, descriptors: options.stop >= 0 ? [options.stop] : [], seconds: seconds)
     refusals?.report()
     if ready.contains(sockets.count) {
+      options.board?.update { status in
+        if status.state != .finished { (status.state, status.ended) = (.stopped, WallClock.seconds) }
+      }
       throw FederatedError(
         .stopped,
         "stopped by a signal"

@@ -149,6 +149,7 @@ final class RoundExchange: Exchange {
       let reason = body.map { String(decoding: $0.bytes.prefix(200), as: UTF8.self) } ?? ""
       server.complain(peer, "declines the round: \(reason)")
       settle(peer, place, .lost)
+      server.show(peer, .rejected)
     default: break
     }
   }

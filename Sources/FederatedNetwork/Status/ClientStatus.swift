@@ -16,7 +16,7 @@ public struct ClientStatus: Sendable, Hashable {
     case uploading
     /// Its update of this round was taken.
     case done
-    /// Its update of this round was refused.
+    /// Its update of this round was refused, or it declined the round.
     case rejected
     /// Its update came after the round's end, or is overdue.
     case late
