@@ -280,6 +280,72 @@ struct FederationHostileTests {
     #expect(lines.count < 2_000, "\(lines.count) lines in the log")
   }
 
+  @Test("a client that is ready with numbers that nobody has", arguments: [true, false])
+  func ready(_ isAsynchronous: Bool) throws {
+    let tool = try FederatedTrial.folder(Self.configuration)
+    let changes =
+      ["federated.network.deadline=\(isAsynchronous ? "null" : "2")"]
+      + (isAsynchronous ? ["federated.asynchronous={buffer: 2, concurrency: 3}"] : [])
+    let federation = try NetworkFederation(
+      tool, ["federation.yaml"] + changes.flatMap { ["--set", $0] }, clients: 6)
+    try federation.startServer()
+    let enemy = try WireClient(federation, client: Self.hostile)
+    enemy.send(.hello, session: 0, Array(#"{"client":5,"program":"wire"}"#.utf8))
+    enemy.session = try #require(enemy.wait(for: .welcome)).session
+    for number in [-1, Int.min, Int.max, 1 << 40, -1 << 40] {
+      for body in [
+        #"{"samples":20,"process":1,"working":\#(number)}"#, #"{"samples":20,"process":1,"held":\#(number)}"#,
+        #"{"samples":\#(number),"process":1}"#,
+      ] { enemy.send(.ready, Array(body.utf8)) }
+    }
+    // Possible, and of no round that there is.
+    enemy.send(.ready, Array(#"{"samples":20,"process":1,"held":\#(1 << 39),"working":\#(1 << 39)}"#.utf8))
+    for number in [-1, Int.min, Int.max] {
+      let report = #"{"isAcceptable":true,"isWhole":true,"loss":1,"steps":1,"terms":10}"#
+      for round in [UInt64(0), 1 << 39] {
+        enemy.send(.offer, round: round, total: 100, Array(#"{"held":\#(number),"report":\#(report)}"#.utf8))
+      }
+    }
+    // Everything has been read when this is answered.
+    enemy.send(.hello, session: 0, Array(#"{"client":4,"program":"wire"}"#.utf8))
+    _ = try #require(enemy.wait(for: .refuse))
+    enemy.send(.leave)
+    for client in 0..<5 { try federation.startClient(client) }
+    let result = federation.expectEnd()
+    #expect(try federation.simulate(repeating: true).digest == result.digest)
+    #expect(federation.log.contains("says that it is ready, and makes no sense"))
+  }
+
+  @Test("a client that declines is shown to have, with what it said")
+  func declined() throws {
+    let tool = try FederatedTrial.folder(Self.configuration)
+    let federation = try NetworkFederation(tool, ["federation.yaml"], clients: 6)
+    try federation.startServer("--status", "http://127.0.0.1:0")
+    let page = try #require(federation.server.errors.components(separatedBy: "status at ").dropFirst().first)
+    let port = try #require(UInt16(page.prefix { !$0.isNewline }.split(separator: ":").last ?? ""))
+    let enemy = try WireClient(federation, client: Self.hostile)
+    try enemy.join(samples: Self.samples)
+    let order = try #require(enemy.wait(for: .order))
+    enemy.send(.decline, round: order.round, Array("no such work".utf8))
+    #expect(federation.waitForLog("no such work"))
+    let client = try #require(status(port)["clients"] as? [[String: Any]])[Self.hostile]
+    #expect(client["state"] as? String == "rejected")
+    #expect((client["remark"] as? String ?? "").contains("declines the round: no such work"), "\(client)")
+  }
+
+  private func status(_ port: UInt16) throws -> [String: Any] {
+    let socket = try #require(Measured.connect(port))
+    defer { close(socket) }
+    let request = Array(
+      "GET /status.json HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nConnection: close\r\n\r\n".utf8)
+    #expect(write(socket, request, request.count) == request.count)
+    var answer: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 1 << 16)
+    while case let count = read(socket, &piece, piece.count), count > 0 { answer += piece.prefix(count) }
+    let body = answer.drop { $0 != UInt8(ascii: "{") }
+    return try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any] ?? [:]
+  }
+
   @Test("fetches without end, whose answers nobody reads, take no memory")
   func fetches() throws {
     let stage = try Stage(rounds: 2)

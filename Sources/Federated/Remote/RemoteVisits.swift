@@ -45,10 +45,16 @@ public struct VisitOrder: Sendable, Hashable, Codable {
   }
 }
 
+/// Numbers of rounds, and of an asynchronous server's versions, that anybody may name.
+public enum RoundNumbers {
+  /// Counted from 0, and far from what sums and differences have no room for.
+  public static let range = 0..<1 << 40
+}
+
 extension VisitOrder {
   /// Whether any round could ask for it: no server makes a client trap.
   public var isPossible: Bool {
-    (0..<1 << 40).contains(round) && (0...1_000_000).contains(epochs) && learningRate.isFinite && learningRate >= 0
+    RoundNumbers.range.contains(round) && (0...1_000_000).contains(epochs) && learningRate.isFinite && learningRate >= 0
       && (1...1 << 54).contains(totalWeight) && (0...totalWeight).contains(weight) && changeLimit.map { $0 > 0 } ?? true
   }
 }

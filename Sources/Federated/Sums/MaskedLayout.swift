@@ -28,6 +28,9 @@ public struct MaskedLayout: Sendable, Hashable {
   /// Losses travel with 20 binary places; beyond ±2³⁰ they are cut there, so that those of 8,192 clients never overflow.
   static let (lossUnit, largestLoss) = (0x1p20, 0x1p30)
 
+  /// Steps and terms of a round beyond which the sum is of nonsense.
+  static let largestCount = 1 << 44
+
   /// The layout of a plan whose uploads are all sums.
   public init(_ plan: FederatedPlan) {
     precondition(!plan.keepsChanges, "uploads that must be seen together have no sum")
@@ -128,8 +131,10 @@ public struct MaskedLayout: Sendable, Hashable {
     func sum(_ extra: Extra) -> Int {
       Int(truncatingIfNeeded: words[words.count - Extra.allCases.count + extra.rawValue])
     }
+    // One client that masks nonsense must not make counts of the whole run overflow.
+    func count(_ extra: Extra) -> Int { min(max(0, sum(extra)), MaskedLayout.largestCount) }
     return MaskedTotals(
-      whole: sum(.whole), loss: Double(sum(.loss)) / MaskedLayout.lossUnit, terms: sum(.terms), steps: sum(.steps))
+      whole: sum(.whole), loss: Double(sum(.loss)) / MaskedLayout.lossUnit, terms: count(.terms), steps: count(.steps))
   }
 }
 

@@ -298,7 +298,7 @@ public final class FederatedServer: RemoteVisits {
 
   /// Sends a message with a JSON body.
   func tell(_ peer: Peer, _ kind: Header.Kind, round: Int = 0, _ body: some Encodable) {
-    tell(peer, Header(kind, session: session, round: UInt64(round)), Body.frame(body))
+    tell(peer, Header(kind, session: session, round: UInt64(clamping: round)), Body.frame(body))
   }
 
   /// Sends a message; a client that cannot be reached is gone until it greets again.

@@ -25,7 +25,9 @@ enum MessageHandling {
   }
 
   private static func ready(_ body: Frame?, _ peer: Peer, _ server: FederatedServer) {
-    guard let ready = Body.read(Ready.self, body) else { return server.complain(peer, "is ready in no words") }
+    guard let ready = Body.read(Ready.self, body), ready.isPossible else {
+      return server.complain(peer, "says that it is ready, and makes no sense")
+    }
     if let finished = server.finished {
       peer.isReady = true
       return server.tell(peer, .finished, finished)

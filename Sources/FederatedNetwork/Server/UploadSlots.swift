@@ -14,7 +14,7 @@ final class UploadSlots {
   /// Why what a client offers cannot be taken; nil where it can.
   func refusal(_ offer: Offer?, bytes: UInt64) -> String? {
     guard let report = offer?.report, report.steps >= 0, report.steps < 1 << 40, report.terms >= 0,
-      report.terms < 1 << 50, report.loss.isFinite
+      report.terms < 1 << 50, report.loss.isFinite, (offer?.held ?? 0).isRound
     else { return "its report makes no sense" }
     guard report.isAcceptable else { return "its update is not finite, or too large" }
     guard bytes > 0, bytes <= UInt64(largest) else {

@@ -29,6 +29,14 @@ struct Ready: Codable, Hashable, Sendable {
   var working: Int?
   /// Which process it is: another one has no secrets of a masked round that has begun.
   var process: UInt64
+
+  /// Whether any client could say so.
+  var isPossible: Bool { samples >= 0 && (held ?? 0).isRound && (working ?? 0).isRound }
+}
+
+extension Int {
+  /// Whether it is the number of a round, or of a version.
+  var isRound: Bool { RoundNumbers.range.contains(self) }
 }
 
 /// What a client is to do, and what it is to fetch first.
