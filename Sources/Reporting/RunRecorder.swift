@@ -63,6 +63,10 @@ public final class RunRecorder: TrainingObserver {
     line.others["updates"] = .integer(record.updates)
     if record.rejected > 0 { line.others["rejected"] = .integer(record.rejected) }
     if record.isSkipped { line.others["skipped"] = .flag(true) }
+    if let refusal = record.refusal {
+      line.others["refusal"] = .text(refusal)
+      log.write("round \(record.round) takes no updates: \(refusal)")
+    }
     if record.lost > 0 { line.others["lost"] = .integer(record.lost) }
     if record.empty > 0 { line.others["empty"] = .integer(record.empty) }
     if record.simulatedSeconds > 0 { line.others["simulated_seconds"] = .number(record.simulatedSeconds) }

@@ -69,6 +69,37 @@ struct SecureAggregationOptionsTests {
     #expect(try refusal("{name: secagg+, neighbours: 254}", clients: 256) == nil)
   }
 
+  @Test("Cohorts that cannot be masked take no updates, and the reason is told")
+  func smallCohorts() throws {
+    let outcome = try {
+      var trial = trial("strategy: fedavg, cohort: 2, sampling: poisson, secure-aggregation: secagg")
+      trial.rounds = 12
+      return try trial()
+    }()
+    var counts: Set<Bool> = []
+    for (round, record) in outcome.records.enumerated() {
+      let isSmall = record.selected < 2
+      counts.insert(isSmall)
+      #expect(record.isSkipped == isSmall && (record.updates == 0) == isSmall)
+      #expect((record.refusal != nil) == (record.selected == 1))
+      #expect((outcome.models[round + 1] == outcome.models[round]) == isSmall)
+      if record.selected == 1 {
+        #expect(record.lost == 1 && record.refusal?.contains("cohort of 1 is too small") == true)
+      }
+    }
+    #expect(counts == [true, false] && outcome.records.contains { $0.selected == 1 })
+  }
+
+  @Test("A round's cohort is masked if it has T clients, T is above half of it, and shares go round")
+  func refusals() {
+    let usual = SecureAggregationOptions()
+    #expect((0...300).filter { usual.refusal(cohort: $0) == nil } == Array(2...255))
+    #expect((0...20).filter { SecureAggregationOptions(threshold: 5).refusal(cohort: $0) == nil } == Array(5...9))
+    #expect((0...300).filter { SecureAggregationOptions(neighbours: 4).refusal(cohort: $0) == nil } == Array(2...300))
+    #expect(SecureAggregationOptions(neighbours: 4).refusal(cohort: .max) == nil && usual.refusal(cohort: .max) != nil)
+    #expect(usual.refusal(cohort: .min) != nil)
+  }
+
   @Test("The key is read with its kinds and defaults")
   func reading() throws {
     func read(_ value: String) throws -> SecureAggregationOptions? {

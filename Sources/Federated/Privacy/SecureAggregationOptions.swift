@@ -4,7 +4,8 @@ import Configuration
 ///
 /// SecAgg (Bonawitz et al., CCS 2017) lets all clients of a cohort mask each other's uploads; SecAgg+ (Bell, Bonawitz, Gascón,
 /// Lepoint, Raykova, CCS 2020) only those near each other on a shuffled ring.  Sums are the same integers with and without
-/// masks: the option changes no bit of a result, but uploads are longer, which simulated links and ledgers count.
+/// masks: the option changes no bit of a result, but uploads are longer, which simulated links and ledgers count.  A round whose
+/// cohort cannot be masked, as one of a single client, takes no updates (``refusal(cohort:)``), simulated or not.
 public struct SecureAggregationOptions: Sendable, Hashable {
   /// Other clients that each one shares masks with, an even number; nil for all of the cohort.
   public let neighbours: Int?
@@ -52,6 +53,18 @@ public struct SecureAggregationOptions: Sendable, Hashable {
 
   /// The threshold T of a cohort, whoever of it comes: as given, or ⌊2m/3⌋ + 1 of a neighbourhood of m.
   public func threshold(cohort: Int) -> Int { threshold ?? 2 * neighbourhood(cohort: cohort) / 3 + 1 }
+
+  /// Why the uploads of a round's clients cannot be masked, so that it takes none; nil where they can.
+  public func refusal(cohort: Int) -> String? {
+    let (clients, largest) = (neighbourhood(cohort: cohort), SecureAggregationOptions.largestNeighbourhood)
+    if cohort < max(2, threshold ?? 2) {
+      return "a cohort of \(cohort) is too small to be masked, which takes \(max(2, threshold ?? 2)) clients"
+    }
+    if clients > largest { return "a cohort of \(cohort) is too large for secagg, which takes \(largest)" }
+    let threshold = threshold(cohort: cohort)
+    return 2 * threshold > clients
+      ? nil : "a threshold of \(threshold) is not above half of \(clients) clients that mask each other"
+  }
 
   /// Makes sure that a cohort of so many selected clients can be masked.  The threshold is above half of a neighbourhood, so
   /// that no two disjoint sets of clients can reveal both secrets of one.

@@ -35,6 +35,9 @@ public struct OpenRound {
   /// Whether a place's client took part in the round before.
   public func isFollowing(_ place: Int) -> Bool { cohort.isFollowing(place) }
 
+  /// Clients whose uploads are masked together, as far as each of them can know; 0 where none are.
+  public var masked: Int { cohort.masked }
+
   /// What a place's client is asked to do.
   public func order(_ place: Int) -> VisitOrder {
     VisitOrder(

@@ -32,6 +32,10 @@ final class Cohort {
   private var newest = 0
   private var latestRound = -1
   private(set) var totalWeight = 0
+  /// Clients whose uploads are masked together, as far as all who know the configuration know them.
+  private(set) var masked = 0
+  /// Why no updates are taken, where that is so from the beginning.
+  private(set) var refusal: String?
   private var seconds = 0.0
   private var words = UnsafeMutableBufferPointer<Int64>.allocate(capacity: 0)
 
@@ -52,6 +56,9 @@ final class Cohort {
   /// What the planned cohort weighs where all clients weigh the same.
   var plannedWeight: Int { (weights.first { $0 > 0 } ?? 1) * task.cohort }
 
+  /// Whether all clients weigh the same.
+  var isCommonWeight: Bool { weighting == .clients }
+
   /// The records of all places, then the number of ranks that could not go on.
   var records: UnsafeMutableBufferPointer<Int64> { .init(rebasing: words[..<(count * VisitRecord.words + 1)]) }
 
@@ -64,9 +71,10 @@ final class Cohort {
   func isVisited(_ place: Int) -> Bool { isWaitedFor[place] && samples[place] > 0 }
 
   /// Who takes part in a round that begins at a simulated moment; the round before began at another.  Those who visit clients
-  /// elsewhere know how many samples they have, and who is back in time.
+  /// elsewhere know how many samples they have, and who is back in time; `isElsewhere` for clients that ask who they are among.
   func select(
-    _ round: Int, _ moment: Double, before: Double, _ plan: FederatedPlan, remote: (any RemoteVisits)? = nil
+    _ round: Int, _ moment: Double, before: Double, _ plan: FederatedPlan, remote: (any RemoteVisits)? = nil,
+    isElsewhere: Bool = false
   ) {
     let devices = setting.devices
     let follows = plan.downloadBytes.follower != plan.downloadBytes.other
@@ -88,9 +96,10 @@ final class Cohort {
     if let known = setting.participation?[round] {
       isWaitedFor = known.counted
       samples = known.samples
-    } else if remote == nil, !devices.isIdeal {
+    } else if remote == nil, !isElsewhere, !devices.isIdeal {
       wait(round, plan)
     }
+    mask()
     weights.removeAll(keepingCapacity: true)
     weights.append(contentsOf: repeatElement(0, count: count))
     samples.withUnsafeBufferPointer { samples in
@@ -98,6 +107,17 @@ final class Cohort {
     }
     totalWeight = weights.reduce(0, +)
     clearRecords()
+  }
+
+  /// Counts those who mask their uploads, and leaves out all where too few or too many would.
+  private func mask() {
+    (masked, refusal) = (0, nil)
+    guard let masks = setting.secureAggregation else { return }
+    let visited = (0..<count).count(where: isVisited)
+    masked = setting.clientsBringData ? isWaitedFor.count { $0 } : visited
+    guard visited > 0 else { return }
+    refusal = masks.refusal(cohort: visited)
+    if refusal != nil { for place in 0..<count { isWaitedFor[place] = false } }
   }
 
   /// The visits that end in one update of an asynchronous server, counted from 0, in client order.
@@ -263,6 +283,7 @@ final class Cohort {
     summary.samples = terms / task.training.termsPerSample
     summary.loss = terms > 0 ? loss / Double(terms) : nil
     summary.simulatedSeconds = seconds
+    summary.refusal = refusal
     accepted = summary.updates
     if !versions.isEmpty, accepted > 0 { summary.others["staleness"] = Double(age) / Double(accepted) }
     return (summary, whole)

@@ -28,6 +28,8 @@ public struct FederatedSetting: Sendable {
   public var asynchronous: AsynchronousOptions?
   /// Masks on uploads.
   public var secureAggregation: SecureAggregationOptions?
+  /// Whether clients elsewhere say how many samples they have, which others then do not know.
+  public var clientsBringData = false
   /// How changes and models travel.
   public var compression = CompressionOptions()
   /// Bytes of clients' states that are held in memory; more go to a file.
@@ -37,6 +39,27 @@ public struct FederatedSetting: Sendable {
 
   /// Whether a server sees nothing but sums of uploads.
   public var masksUploads: Bool { secureAggregation != nil }
+
+  /// Whether a round may order a largest norm of changes: the one that is fixed, any where it follows clients, and none where
+  /// nothing is clipped.
+  public func allows(changeLimit limit: Double?) -> Bool {
+    switch privacy?.clip {
+    case .some(.fixed(let norm)): limit == norm
+    case .some(.adaptive): limit.map { $0 > 0 && $0.isFinite } ?? false
+    case .some(.none): limit == nil
+    case nil: limit == changeLimit
+    }
+  }
+
+  /// The largest norm of changes that the configuration names: in the first round, where it follows clients; nil for any.
+  public var firstChangeLimit: Double? {
+    switch privacy?.clip {
+    case .some(.fixed(let norm)): norm
+    case .some(.adaptive(let initial, _, _, _)): initial
+    case .some(.none): nil
+    case nil: changeLimit
+    }
+  }
 
   /// The folder of that file.
   var spillFolder: String {

@@ -75,6 +75,8 @@ public struct RoundRecord: Sendable, Hashable {
   public var empty = 0
   /// Whether there were too few updates to combine, so that the model stayed.
   public var isSkipped = false
+  /// Why no updates were taken, where that was so before anybody was asked; nil otherwise.
+  public var refusal: String?
   /// Steps that clients have made.
   public var steps = 0
   /// Samples that clients have trained on, each as often as it was.

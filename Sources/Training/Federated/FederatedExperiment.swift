@@ -177,6 +177,7 @@ public struct PreparedFederation: Sendable {
         local: federated.local, rounds: federated.rounds, cohort: try federated.cohort(of: partition.clients),
         largestCohort: widest.largestCohort(of: partition.clients), startsFromSeed: experiment.model.weights == nil)
       setting.devices = try setting.devices.loaded(clients: partition.clients)
+      setting.clientsBringData = federated.network.largestClient != nil
       if let file = federated.participation {
         setting.participation = try ParticipationFile.read(file, clients: partition.clients)
       }
@@ -186,7 +187,7 @@ public struct PreparedFederation: Sendable {
     } catch { throw RunError(error) }
   }
 
-  /// The federation of a server whose clients are elsewhere: time passes there as it does, and nothing is simulated.
+  /// The federation of a server whose clients are elsewhere, and of each of those: time passes there as it does, and nothing is simulated.
   ///
   /// Noise comes from a key of the system, unless `fixedNoise`.
   public func served(fixedNoise: Bool) -> PreparedFederation {
