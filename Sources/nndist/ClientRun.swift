@@ -43,7 +43,7 @@ struct ClientRun {
         })
       options.others = identity?.clients ?? [:]
       let federated = try FederatedClient(options, store: ClientStore(directory.path)) { [limits] order in
-        order.epochs <= limits.epochs ? nil : "it wants \(order.epochs) epochs, and client.epochs is \(limits.epochs)"
+        limits.refusal(of: order)
       }
       let summary = try federated.run { text in
         let prepared = try FederationTask.prepare(

@@ -34,6 +34,7 @@ enum FederationTask {
         node = try node.setting("compute.threads", to: threads.yaml(), source: "this client")
       }
       let prepared = try PreparedFederation(try FederatedExperiment(node), owner: path == nil ? nil : client)
+        .served(fixedNoise: true)
       try limits.check(prepared)
       return prepared
     } catch { throw RunError(error) }

@@ -131,7 +131,8 @@ struct FederationExitTests {
   @Test(
     "a client refuses what goes beyond its own limits: exit 9; the server goes on without it where a deadline allows",
     arguments: [
-      ("client.epochs=1", "epochs"), ("client.unclipped=false", "unclipped"), ("client.unmasked=false", "unmasked"),
+      ("client.epochs=1", "epochs"), ("client.unclipped=false", "unclipped"), ("client.clip=1", "client.clip"),
+      ("client.unmasked=false", "unmasked"),
       ("client.memory=1", "memory"),
     ])
   func limits(_ limit: String, _ word: String) throws {

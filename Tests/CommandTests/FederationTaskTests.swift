@@ -4,9 +4,10 @@ import Testing
 @Suite("A client and a server that means it ill", .serialized)
 struct FederationTaskTests {
   /// A task as a server tells it, fetched by the wire.
-  private func task() throws -> (tool: CommandLineTool, text: String) {
+  private func task(_ changes: String...) throws -> (tool: CommandLineTool, text: String) {
     let tool = try FederatedTrial.folder(FederationHostileTests.configuration)
-    let federation = try NetworkFederation(tool, ["federation.yaml"], clients: 6)
+    let federation = try NetworkFederation(
+      tool, ["federation.yaml"] + changes.flatMap { ["--set", $0] }, clients: 6)
     try federation.startServer()
     let client = try WireClient(federation, client: 0)
     client.send(.hello, session: 0, Array("{\"client\":0,\"program\":\"wire\"}".utf8))
@@ -22,10 +23,11 @@ struct FederationTaskTests {
 
   /// How a client ends that is given a task.
   private func end(
-    _ tool: CommandLineTool, _ task: String, _ ending: WireServer.Ending = .refuse("go away")
+    _ tool: CommandLineTool, _ task: String, _ ending: WireServer.Ending = .refuse("go away"),
+    _ server: WireServer? = nil, limits: String = "{}"
   ) throws -> CommandResult {
-    let server = try WireServer()
-    try tool.write("name: own\n", to: "own.yaml")
+    let server = try server ?? WireServer()
+    try tool.write("name: own\nclient: \(limits)\n", to: "own.yaml")
     try? FileManager.default.removeItem(atPath: tool.path("run"))
     // What a task asks for in vain is not to be taken from this machine.
     let client = try tool.start(
@@ -105,5 +107,67 @@ struct FederationTaskTests {
   func orders(_ order: String) throws {
     let (tool, text) = try task()
     try end(tool, text, .order(order)).expectFailure(6, "orders what cannot be understood")
+  }
+
+  /// An order that contradicts the task, or the client's limits, and what the client says.
+  struct Contradiction: Sendable, CustomTestStringConvertible {
+    let task: String
+    var epochs = 1
+    var rate = 0.1
+    var weight = 20
+    var total = 120
+    var limit: Double?
+    var among: Int?
+    var limits = "{}"
+    let says: String
+
+    var testDescription: String { "\(task): \(says)" }
+
+    var body: String {
+      let more = (limit.map { ",\"changeLimit\":\($0)" } ?? "") + "}" + (among.map { ",\"maskedAmong\":\($0)" } ?? "")
+      return "{\"order\":{\"round\":0,\"epochs\":\(epochs),\"learningRate\":\(rate),\"weight\":\(weight),"
+        + "\"totalWeight\":\(total)\(more),\"downloadBytes\":0}"
+    }
+  }
+
+  private static let masked = "federated.secure-aggregation=secagg"
+  private static let adaptive = "federated.privacy={clip: {name: adaptive, initial: 0.5}, noise: 0.1}"
+
+  @Test(
+    "orders that contradict the task or the client's limits are declined with the reason",
+    arguments: [
+      .init(task: "federated.clip=0.5", limit: 50, says: "a norm of 50.0"),
+      .init(task: "federated.clip=0.5", limits: "{unclipped: false}", says: "no largest norm"),
+      .init(task: "federated.clip=0.5", epochs: 0, limit: 0.5, says: "no work"),
+      .init(task: adaptive, weight: 20, limit: 2, limits: "{clip: 1}", says: "client.clip is 1"),
+      .init(task: masked, among: 2, says: "among 2 clients by the order, and among 6 by the task"),
+      .init(task: masked, weight: 0, among: 6, says: "weighs nothing"),
+      .init(task: masked, rate: 0, among: 6, says: "not what the task says"),
+      .init(task: masked, weight: 19, among: 6, says: "not what the task says"),
+      .init(task: masked, total: 1 << 50, among: 6, says: "not what the task says"),
+      .init(task: masked, says: "whether uploads are masked"),
+      .init(task: masked, among: 1, says: "among 1 clients by the order"),
+    ] as [Contradiction])
+  func contradictions(_ example: Contradiction) throws {
+    let (tool, text) = try task(example.task)
+    let server = try WireServer()
+    try end(tool, text, .order(example.body), server, limits: example.limits).expectFailure(3, "it declined")
+    #expect(server.declined?.contains(example.says) == true, "\(server.declined ?? "")")
+  }
+
+  @Test("a task whose norm is above the client's, or that has none, is refused: exit 9")
+  func clip() throws {
+    for (change, isRefused) in [
+      ("federated.clip=2", true), ("federated.clip=1", false), (Self.adaptive, false), ("name=plain", true),
+      ("federated.privacy={clip: 1.5, noise: 0.1}", true),
+    ] {
+      let (tool, text) = try task(change)
+      let result = try end(tool, text, limits: "{clip: 1.0}")
+      if isRefused {
+        result.expectFailure(9, "task is refused", "client.clip is 1")
+      } else {
+        result.expectFailure(3, "go away")
+      }
+    }
   }
 }

@@ -27,6 +27,9 @@ public protocol VisitingClient: AnyObject {
   var masking: (options: SecureAggregationOptions, words: Int)? { get }
   /// Writes the upload of the last visit as integers that are masked and summed.  False where it cannot be summed.
   func quantise(_ order: VisitOrder, into words: UnsafeMutableBufferPointer<UInt64>) -> Bool
+  /// Why an order is not one of the federation that the client takes part in; nil where it is.  `clients` are those of a masked
+  /// round, nil where uploads are not masked.
+  func refusal(of order: VisitOrder, among clients: Int?) -> String?
   /// Makes `memory` what it remembers.
   func remember(_ memory: UnsafeBufferPointer<Float>) throws(FederatedError)
 }
@@ -38,6 +41,8 @@ extension VisitingClient {
   public var masking: (options: SecureAggregationOptions, words: Int)? { nil }
   /// Nothing.
   public func quantise(_ order: VisitOrder, into words: UnsafeMutableBufferPointer<UInt64>) -> Bool { false }
+  /// Any order will do.
+  public func refusal(of order: VisitOrder, among clients: Int?) -> String? { nil }
 }
 
 /// One client of a federation whose server is elsewhere: it holds what it was sent, trains on order, and keeps what it
@@ -49,10 +54,12 @@ public final class RemoteClient: VisitingClient {
   public let plan: FederatedPlan
   /// Who it is.
   public let client: Int
+  let setting: FederatedSetting
+  /// The cohorts of the federation's rounds, which whoever knows the configuration can draw.
+  let cohort: Cohort
   private let worker: ClientWorker
   private let stages: RoundStages
   private let states: ClientStates?
-  private let secureAggregation: SecureAggregationOptions?
   /// Whether the change of the last visit was not clipped.
   private var isWhole = false
 
@@ -63,7 +70,8 @@ public final class RemoteClient: VisitingClient {
     self.task = task
     self.client = client
     plan = try FederatedEngine.plan(task, strategy, setting)
-    secureAggregation = setting.secureAggregation
+    self.setting = setting
+    cohort = Cohort(task, setting, weighting: plan.weighting ?? setting.weighting ?? plan.usualWeighting)
     let broadcast = Broadcast(ParameterStore(task.layout), plan.blocks)
     if task.startsFromSeed { task.layout.initialise(broadcast.model, seed: task.seed) }
     stages = try RoundStages(setting, task, plan, broadcast, isClient: true)
@@ -116,7 +124,7 @@ public final class RemoteClient: VisitingClient {
 
   /// How uploads are masked; nil where they are not.
   public var masking: (options: SecureAggregationOptions, words: Int)? {
-    secureAggregation.map { ($0, MaskedLayout(plan).words) }
+    setting.secureAggregation.map { ($0, MaskedLayout(plan).words) }
   }
 
   /// Writes the upload of the last visit as integers that are masked and summed.  False where it cannot be summed.

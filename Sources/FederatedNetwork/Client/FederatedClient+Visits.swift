@@ -9,11 +9,8 @@ extension FederatedClient {
     else {
       throw FederatedError(.peerLost, "the server at \(options.address) orders what cannot be understood")
     }
-    if let reason = admits(order) {
+    if let reason = admits(order) ?? remote?.refusal(of: order.order, among: order.maskedAmong) {
       return decline(order.order.round, reason)
-    }
-    if let remote, (remote.masking != nil) != (order.maskedAmong != nil) {
-      return decline(order.order.round, "the task and the order differ in whether uploads are masked")
     }
     let isSame = self.order?.order == order.order
     self.order = order

@@ -29,6 +29,9 @@ final class WireServer {
     zmq_ctx_term(context)
   }
 
+  /// Why the client declined an order; it is sent away then.
+  private(set) var declined: String?
+
   /// What it does with a client that is ready.
   enum Ending {
     case refuse(String)
@@ -45,6 +48,9 @@ final class WireServer {
         crypto_hash_sha256(&digest, task, UInt64(task.count))
         let name = digest.map { String(format: "%02x", $0) }.joined()
         send(frames[0], .welcome, Array("{\"federation\":\"\(name)\",\"taskBytes\":\(task.count)}".utf8))
+      case 6:
+        declined = frames.last.map { String(decoding: $0, as: UTF8.self) }
+        send(frames[0], .refuse, Array(#"{"cause":"unsuitable","reason":"it declined"}"#.utf8))
       case 3: send(frames[0], .data, round: .max, total: UInt64(task.count), task)
       case 2:
         switch ending {
