@@ -111,8 +111,8 @@ let package = Package(
       "TrainingTests", "Training", "Communication", "Configuration", "Tensors", "Federated", "Layers", "Learning",
       "Optimizers", "Strategies", "Datasets"),
     tests(
-      "CommandTests", "Configuration", "Datasets", "Federated", "Learning", "Optimizers", "Strategies", "Tensors",
-      "Training",
+      "CommandTests", "Configuration", "Datasets", "Federated", "FederatedNetwork", "Learning", "Optimizers",
+      "Strategies", "Tensors", "Training",
       "CZeroMQ", "CSodium"),
   ]
 )

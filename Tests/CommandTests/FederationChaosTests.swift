@@ -126,11 +126,14 @@ struct FederationChaosTests {
     for command in federation.commands.values { NetworkFederation.signal(command, SIGKILL) }
   }
 
-  @Test("the server killed as often as it makes a round")
-  func server() throws {
+  @Test(
+    "the server killed as often as it makes a round",
+    arguments: [
+      "strategy=scaffold", "secure-aggregation=secagg", "secure-aggregation={name: secagg+, neighbours: 4}",
+    ])
+  func server(_ change: String) throws {
     let federation = try NetworkFederation(
-      try FederatedTrial.folder(Self.configuration), ["federation.yaml", "--set", "federated.strategy=scaffold"],
-      clients: 6)
+      try FederatedTrial.folder(Self.configuration), ["federation.yaml", "--set", "federated.\(change)"], clients: 6)
     try federation.startServer()
     for client in 0..<6 { try federation.startClient(client) }
     for round in 1...6 {

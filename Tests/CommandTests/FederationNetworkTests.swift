@@ -38,6 +38,11 @@ struct FederationNetworkTests {
     Case(name: "attackers without numbers", changes: ["federated.attack={name: not-finite, share: 0.4}"]),
     Case(name: "masks among all", changes: ["federated.secure-aggregation=secagg"]),
     Case(name: "masks among neighbours", changes: ["federated.secure-aggregation={name: secagg+, neighbours: 4}"]),
+    Case(
+      name: "masks in Poisson cohorts, some of a single client",
+      changes: ["seed=2", "federated.cohort=2", "federated.sampling=poisson", "federated.secure-aggregation=secagg"]),
+    Case(
+      name: "masks and stragglers", changes: ["federated.secure-aggregation=secagg", "federated.stragglers=0.4"]),
     Case(name: "stragglers", changes: ["federated.stragglers=0.5"]),
     Case(name: "changes cut to a length", changes: ["federated.clip=0.1"]),
   ]

@@ -155,6 +155,36 @@ struct FederationTaskTests {
     #expect(server.declined?.contains(example.says) == true, "\(server.declined ?? "")")
   }
 
+  @Test("of a masked round clients give shares for one list of survivors, however often servers and they are started")
+  func replay() throws {
+    let (tool, text) = try task(Self.masked, "federated.clients=4")
+    let server = try WireServer()
+    try tool.write("name: own\n", to: "own.yaml")
+    let replay = MaskedReplay(server, Array(text.utf8), clients: 4)
+    func start() throws -> [RunningCommand] {
+      try (0..<4).map { client in
+        try tool.start(
+          program: [
+            try CommandLineTool.executable().path, "client", "own.yaml", "--connect", server.address, "--client",
+            "\(client)", "--insecure", "--run", "run\(client)", "--resume", "--quiet", "--patience", "60",
+          ], timeout: 120)
+      }
+    }
+    func expect(_ answers: [MaskedReplay.Answers], _ revealed: [Set<Int>], _ declined: [Set<Int>]) {
+      #expect(answers.map(\.revealed) == revealed && answers.map { Set($0.declined.keys) } == declined)
+      for reason in answers.flatMap(\.declined.values) {
+        #expect(reason == "it has revealed shares of this round for other survivors")
+      }
+    }
+    var clients = try start()
+    defer { for client in clients { NetworkFederation.signal(client, SIGKILL) } }
+    let (all, few): (Set, Set) = ([0, 1, 2, 3], [0, 1, 2])
+    expect(try replay([[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2]]), [all, all, []], [[], [], few])
+    for client in clients { NetworkFederation.signal(client, SIGKILL) }
+    clients = try start()
+    expect(try replay([[0, 1, 2], [0, 1, 2, 3]]), [[], all], [few, []])
+  }
+
   @Test("a task whose norm is above the client's, or that has none, is refused: exit 9")
   func clip() throws {
     for (change, isRefused) in [

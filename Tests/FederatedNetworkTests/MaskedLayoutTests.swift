@@ -81,13 +81,14 @@ struct MaskedLayoutTests {
     let expected = Sums()
     defer { expected.free() }
     var (whole, terms, steps, loss) = (0, 0, 0, 0.0)
-    for (client, shares) in try server.closeSharing() where client >= dropped {
+    for (client, shares) in try server.closeSharing() { try server.accept(parts[client].open(shares), from: client) }
+    for (client, partners) in try server.closeOpening() where client >= dropped {
       let (upload, outcome) = upload(client)
       var words = [UInt64](repeating: .max, count: layout.words)
       try words.withUnsafeMutableBufferPointer { (words) throws in
         #expect(
           layout.quantise(upload, outcome, isWhole: client % 3 == 0, weight: weights[client], scale, into: words))
-        try parts[client].open(shares)
+        try parts[client].pair(partners)
         try parts[client].mask(words)
       }
       try words.withUnsafeBytes { (bytes) throws in try server.accept(bytes, from: client, round: 0) }
@@ -130,6 +131,16 @@ struct MaskedLayoutTests {
     #expect(quantise(diverged) == value.isFinite)
     upload.scalars(part)[3] = value
     #expect(!quantise(outcome))
+  }
+
+  @Test("Counts that no clients come to are cut, so that a run's never overflow")
+  func counts() {
+    let layout = MaskedLayout([UploadPart("counts", .integers, count: 1)])
+    for word in [UInt64(Int64.max), UInt64(bitPattern: .min), UInt64.max, 1 << 62] {
+      let words = [UInt64](repeating: word, count: layout.words)
+      let totals = words.withUnsafeBufferPointer { layout.totals($0) }
+      for count in [totals.steps, totals.terms] { #expect(0...1 << 44 ~= count) }
+    }
   }
 
   @Test("Losses beyond 2³⁰ are cut there")

@@ -19,12 +19,106 @@ struct SecureAggregationHostileTests {
       }
       return SharedSecrets(round: message.round, commitment: message.commitment, shares: shares)
     }
-    let outcome = try trial()
-    // The receiver leaves; the others go on without it.
-    #expect(outcome.refusals.keys.sorted() == [8])
-    #expect(outcome.refusals[8]?.kind == .forged && outcome.refusals[8]?.client == 5)
-    #expect(outcome.survivors == trial.clients.filter { $0 != 8 })
-    #expect(outcome.sum == trial.sum(outcome.survivors))
+    // The receiver names the sender, the two share no masks, and both stay.
+    var outcome = try trial()
+    #expect(outcome.refusals.isEmpty && outcome.complaints == [5: [8]])
+    #expect(outcome.survivors == trial.clients && outcome.sum == trial.sum(trial.clients))
+    for dropped in [5, 8] {
+      trial.drops = [.masking: [dropped]]
+      outcome = try trial()
+      #expect(outcome.survivors == trial.clients.filter { $0 != dropped })
+      #expect(outcome.sum == trial.sum(outcome.survivors))
+    }
+  }
+
+  /// One client of a round lies about shares: those that it sends, or those that it was sent.
+  private func liar(_ trial: SecureTrial, _ liar: Int, to victims: Set<Int>, isSender: Bool) -> SecureTrial {
+    var trial = trial
+    if isSender {
+      trial.shared = { client, message in
+        guard client == liar else { return message }
+        let shares = message.shares.map {
+          SealedShares(client: $0.client, box: victims.contains($0.client) ? Self.flipped($0.box, 300) : $0.box)
+        }
+        return SharedSecrets(round: message.round, commitment: message.commitment, shares: shares)
+      }
+    } else {
+      trial.opened = { client, message in
+        client == liar ? OpenedShares(round: message.round, closed: victims.sorted()) : message
+      }
+    }
+    return trial
+  }
+
+  @Test("A client that lies about all shares drops, and takes nobody along", arguments: [true, false], [nil, 6])
+  func liars(_ isSender: Bool, _ neighbours: Int?) throws {
+    let honest = SecureTrial(16, neighbours: neighbours, threshold: neighbours == nil ? 11 : 4)
+    let graph = try SecureGraph(honest.clients, neighbours: neighbours, seed: 5, round: 7)
+    let around = graph.neighbourhood(14).filter { $0 != 14 }
+    var trial = liar(honest, 14, to: Set(around), isSender: isSender)
+    // It shares masks with nobody, and whatever it sends is not asked for.
+    for drops in [[], [20, 35]] as [Set<Int>] {
+      trial.drops = [.masking: drops]
+      let outcome = try trial()
+      #expect(outcome.error == nil && outcome.refusals.isEmpty)
+      #expect(outcome.survivors == trial.clients.filter { $0 != 14 && !drops.contains($0) })
+      #expect(outcome.sum == trial.sum(outcome.survivors))
+      #expect(outcome.complaints.keys.sorted() == (isSender ? [14] : around))
+    }
+  }
+
+  @Test(
+    "A client that lies about some shares stays as long as enough of its neighbours believe it",
+    arguments: [true, false])
+  func someLies(_ isSender: Bool) throws {
+    let honest = SecureTrial(9, threshold: 6)
+    for count in 1...8 {
+      let outcome = try liar(honest, 5, to: Set(honest.clients.filter { $0 != 5 }.prefix(count)), isSender: isSender)()
+      #expect(outcome.error == nil && outcome.refusals.isEmpty)
+      #expect(outcome.survivors == honest.clients.filter { $0 != 5 || count <= 3 }, "\(count)")
+      #expect(outcome.sum == honest.sum(outcome.survivors))
+    }
+  }
+
+  @Test("Partners that must not be are refused")
+  func pairs() throws {
+    let trial = SecureTrial(5, threshold: 3)
+    let server = SecureServer(trial.round, clients: trial.clients, graphSeed: 0)
+    let clients = Dictionary(uniqueKeysWithValues: trial.clients.map { ($0, trial.client($0)) })
+    for (number, client) in clients { try server.accept(client.advertise(), from: number) }
+    for (number, keys) in try server.closeAdvertising() {
+      try server.accept(clients[number]!.share(keys), from: number)
+    }
+    func refuses(_ list: [Int], round: Int = 7, _ kind: SecureAggregationError.Kind = .refused) {
+      let error = #expect(throws: SecureAggregationError.self) {
+        try clients[2]!.pair(MaskPartners(round: round, clients: list))
+      }
+      #expect(error?.kind == kind)
+    }
+    refuses([5, 8])
+    let boxes = try server.closeSharing()
+    // The box of client 14 comes damaged.
+    let shares = boxes[2]!.shares.map {
+      SealedShares(client: $0.client, box: $0.client == 14 ? Self.flipped($0.box, 9) : $0.box)
+    }
+    let answer = try clients[2]!.open(DeliveredShares(round: 7, shares: shares))
+    #expect(answer.closed == [14])
+    #expect(try clients[2]!.open(DeliveredShares(round: 7, shares: shares)) == answer)
+    #expect(throws: SecureAggregationError.self) { try clients[2]!.open(boxes[2]!) }
+    // Closed boxes are named of neighbours alone.
+    for closed in [[2], [3], [5, 6]] {
+      #expect(throws: SecureAggregationError.self) {
+        try server.accept(OpenedShares(round: 7, closed: closed), from: 2)
+      }
+    }
+    refuses([5, 8, 14])
+    refuses([2, 5])
+    refuses([3, 5])
+    refuses([5], .tooFew)
+    refuses([5, 8], round: 6)
+    try clients[2]!.pair(MaskPartners(round: 7, clients: [5, 8]))
+    try clients[2]!.pair(MaskPartners(round: 7, clients: [5, 8]))
+    refuses([5, 11])
   }
 
   @Test("Ciphertexts for others, of others, or of another round")
@@ -71,11 +165,10 @@ struct SecureAggregationHostileTests {
       }
       return NeighbourKeys(round: message.round, neighbours: neighbours)
     }
-    // Both see it: the key of the pair is bound to all four keys.
+    // Both see it, since the key of the pair is bound to all four keys, and share no masks.
     let outcome = try trial()
-    #expect(outcome.refusals.mapValues(\.kind) == [8: .forged, 14: .forged])
-    #expect(outcome.refusals[8]?.client == 14 && outcome.refusals[14]?.client == 8)
-    #expect(outcome.sum == trial.sum(outcome.survivors))
+    #expect(outcome.refusals.isEmpty && outcome.complaints == [8: [14], 14: [8]])
+    #expect(outcome.survivors == trial.clients && outcome.sum == trial.sum(trial.clients))
   }
 
   @Test("A server between two clients that know each other's keys cannot make a box that opens; otherwise it can")
@@ -93,7 +186,7 @@ struct SecureAggregationHostileTests {
         NeighbourKeys(round: 7, neighbours: [SecureParty(client: 2, keys: victim.advertise().keys)]))
       let message = DeliveredShares(round: 7, shares: [SealedShares(client: 5, box: forged.shares[0].box)])
       do throws(SecureAggregationError) {
-        try victim.open(message)
+        _ = try victim.open(message)
         #expect(!isAuthenticated)
       } catch { #expect(isAuthenticated && error.kind == .forged && error.client == 5) }
     }
@@ -217,6 +310,7 @@ struct SecureAggregationHostileTests {
       try fresh.share(NeighbourKeys(round: 7, neighbours: Array(parties.dropLast())))
     }
     #expect(throws: SecureAggregationError.self) { try fresh.reveal(list) }
+    #expect(throws: SecureAggregationError.self) { try mask(fresh) }
   }
 
   @Test("The server takes each message once, from those it asked, in its stage and round, and as long as it must be")
@@ -248,11 +342,17 @@ struct SecureAggregationHostileTests {
     try server.accept(try clients[5]!.share(keys[5]!), from: 5)
     let boxes = try server.closeSharing()
     refuses { try server.accept(try clients[8]!.share(keys[8]!), from: 8) }
+    refuses { try server.accept(OpenedShares(round: 7, closed: []), from: 8) }
+    refuses { try input(2) }
+    for number in [2, 5] { try server.accept(try clients[number]!.open(boxes[number]!), from: number) }
+    refuses { try server.accept(OpenedShares(round: 7, closed: []), from: 2) }
+    let partners = try server.closeOpening()
+    #expect(partners.mapValues(\.clients) == [2: [5], 5: [2]])
     refuses { try input(8) }
     refuses(.malformed) { try input(2, count: 64) }
     refuses { try input(2, round: 8) }
     for number in [2, 5] {
-      try clients[number]!.open(boxes[number]!)
+      try clients[number]!.pair(partners[number]!)
       var masked = words
       try masked.withUnsafeMutableBufferPointer { (words) throws in try clients[number]!.mask(words) }
       try masked.withUnsafeBytes { (bytes) throws in try server.accept(bytes, from: number, round: 7) }
@@ -282,7 +382,10 @@ struct SecureAggregationHostileTests {
     for (number, keys) in try server.closeAdvertising() {
       try server.accept(clients[number]!.share(keys), from: number)
     }
-    try clients[2]!.open(try server.closeSharing()[2]!)
+    for (number, shares) in try server.closeSharing() {
+      try server.accept(clients[number]!.open(shares), from: number)
+    }
+    try clients[2]!.pair(try server.closeOpening()[2]!)
     var words = trial.input(2)
     try words.withUnsafeMutableBufferPointer { (words) throws in try clients[2]!.mask(words) }
     return (clients[2]!, trial.clients)

@@ -20,7 +20,9 @@ struct SecureAggregationMessageTests {
       SharedSecrets(round: 9, commitment: bytes(32, &random), shares: boxes),
       DeliveredShares(round: 1 << 40, shares: boxes), SurvivorList(round: 5, survivors: clients),
       RevealedShares(round: 3, seeds: Array(shares[..<3]), keys: Array(shares[3...])),
+      OpenedShares(round: 2, closed: clients), MaskPartners(round: 8, clients: clients),
       NeighbourKeys(round: 0, neighbours: []), SurvivorList(round: 5, survivors: []),
+      OpenedShares(round: 2, closed: []),
     ]
   }
 
@@ -39,7 +41,8 @@ struct SecureAggregationMessageTests {
     let messages = Self.messages(&random)
     for message in messages { #expect(try Self.survives(message)) }
     #expect(
-      messages.prefix(6).map { $0.bytes.count } == [73, 13 + 68 * 4, 45 + 108 * 4, 13 + 108 * 4, 13 + 16, 17 + 36 * 4])
+      messages.prefix(8).map { $0.bytes.count }
+        == [73, 13 + 68 * 4, 45 + 108 * 4, 13 + 108 * 4, 13 + 16, 17 + 36 * 4, 13 + 16, 13 + 16])
   }
 
   @Test("Every shorter and longer one, every other kind, and lists out of order are refused")

@@ -8,7 +8,7 @@ struct SecureAggregationSumTests {
     (2, 0, 1), (3, 0, 0), (3, 2, 7), (5, 0, 65), (7, 2, 2047), (8, 4, 4099), (9, 0, 33), (13, 4, 2048), (16, 6, 129),
     (23, 0, 77), (40, 8, 31), (41, 0, 3),
   ]
-  static let stages: [SecureStage] = [.advertising, .sharing, .masking, .unmasking]
+  static let stages: [SecureStage] = [.advertising, .sharing, .opening, .masking, .unmasking]
 
   @Test("Nobody drops", arguments: federations)
   func whole(_ clients: Int, _ neighbours: Int, _ words: Int) throws {
@@ -42,9 +42,9 @@ struct SecureAggregationSumTests {
   @Test("Others drop at each stage of one round", arguments: [nil, 10])
   func dropoutsEverywhere(_ neighbours: Int?) throws {
     var trial = SecureTrial(22, neighbours: neighbours, threshold: neighbours == nil ? 12 : 6)
-    trial.drops = [.advertising: [5], .sharing: [2, 35], .masking: [8, 65], .unmasking: [11]]
+    trial.drops = [.advertising: [5], .sharing: [2, 35], .opening: [50], .masking: [8, 65], .unmasking: [11]]
     let outcome = try trial()
-    let survivors = trial.clients.filter { ![5, 2, 35, 8, 65].contains($0) }
+    let survivors = trial.clients.filter { ![5, 2, 35, 50, 8, 65].contains($0) }
     #expect(outcome.error == nil && outcome.survivors == survivors)
     #expect(outcome.sum == trial.sum(survivors))
   }
@@ -66,7 +66,8 @@ struct SecureAggregationSumTests {
   }
 
   @Test(
-    "Fewer than the threshold around one client end a sparse round", arguments: [.sharing, .masking] as [SecureStage])
+    "Fewer than the threshold around one client end a sparse round",
+    arguments: [.sharing, .opening, .masking] as [SecureStage])
   func tooFewAround(_ stage: SecureStage) throws {
     var trial = SecureTrial(20, neighbours: 4)
     let graph = try SecureGraph(trial.clients, neighbours: 4, seed: 5, round: 7)
@@ -95,6 +96,34 @@ struct SecureAggregationSumTests {
     #expect(zip(masked, trial.sum(trial.clients)).allSatisfy { $0 != $1 })
   }
 
+  @Test("A threshold out of reach is seen at once, whoever else may come", arguments: [nil, 4])
+  func outOfReach(_ neighbours: Int?) throws {
+    let trial = SecureTrial(9, neighbours: neighbours, threshold: neighbours == nil ? 7 : 4)
+    let server = SecureServer(trial.round, clients: trial.clients, graphSeed: 5)
+    let clients = Dictionary(uniqueKeysWithValues: trial.clients.map { ($0, trial.client($0)) })
+    func expect(_ gone: Int, _ isPossible: Bool) {
+      let lost = Set(trial.clients.suffix(gone))
+      #expect(((try? server.check(without: lost)) != nil) == isPossible, "\(server.stage) without \(gone)")
+    }
+    expect(2, true)
+    expect(neighbours == nil ? 3 : 6, false)
+    for (number, client) in clients { try server.accept(client.advertise(), from: number) }
+    // Whoever has sent what the stage needs is not lost to it.
+    expect(9, true)
+    for (number, keys) in try server.closeAdvertising() where number != 2 {
+      try server.accept(clients[number]!.share(keys), from: number)
+    }
+    expect(9, true)
+    #expect((try? server.check(without: [2])) != nil)
+    let boxes = try server.closeSharing()
+    expect(0, true)
+    expect(5, false)
+    for (number, shares) in boxes { try server.accept(clients[number]!.open(shares), from: number) }
+    _ = try server.closeOpening()
+    expect(0, true)
+    expect(5, false)
+  }
+
   @Test("Nobody needs to be waited for once every secret has enough shares")
   func early() throws {
     let trial = SecureTrial(4, threshold: 3)
@@ -107,7 +136,10 @@ struct SecureAggregationSumTests {
       try server.accept(clients[number]!.share(keys), from: number)
     }
     for (number, shares) in try server.closeSharing() {
-      try clients[number]!.open(shares)
+      try server.accept(clients[number]!.open(shares), from: number)
+    }
+    for (number, partners) in try server.closeOpening() {
+      try clients[number]!.pair(partners)
       var words = trial.input(number)
       try words.withUnsafeMutableBufferPointer { (words) throws in try clients[number]!.mask(words) }
       try words.withUnsafeBytes { (bytes) throws in try server.accept(bytes, from: number, round: 7) }

@@ -6,8 +6,9 @@ import Tensors
 /// The files of a client: what it remembers, and an upload whose fate is open.
 ///
 /// `memory.safetensors` is what the client remembers after its last update that counted; `pending.safetensors` holds an upload
-/// with what the client would remember then.  Both appear whole or not at all, so that a client that was killed goes on where it
-/// was, and are their owner's alone: an upload tells of the client's samples what the server may learn only masked or noisy.
+/// with what the client would remember then; `revealed.safetensors` says for which survivors it has revealed shares of masked
+/// rounds.  All appear whole or not at all, so that a client that was killed goes on where it was, and are their owner's alone: an
+/// upload tells of the client's samples what the server may learn only masked or noisy.
 public struct ClientStore {
   private let directory: String
 
@@ -65,6 +66,32 @@ public struct ClientStore {
     guard FileManager.default.fileExists(atPath: memoryFile) else { return nil }
     let file = try SafetensorsFile.open(memoryFile)
     return file.metadata["federation"] == federation ? try file.floats("memory") : nil
+  }
+
+  private var revealedFile: String { directory + "/revealed.safetensors" }
+
+  /// Keeps for whom shares were revealed, before they are.
+  func save(_ revealed: RevealedRounds, of federation: String) throws(FederatedError) {
+    try writing { () throws(DataError) in
+      try Array(revealed.text.utf8).withUnsafeBufferPointer { (text) throws(DataError) in
+        _ = try SafetensorsWriter.write(
+          revealedFile, metadata: ["federation": federation],
+          tensors: [.init(name: "rounds", type: .uint8, shape: [text.count], bytes: UnsafeRawBufferPointer(text))],
+          durable: true)
+      }
+    }
+  }
+
+  /// For whom shares were revealed, if that was in a federation.
+  func revealed(of federation: String) throws(DataError) -> RevealedRounds? {
+    guard FileManager.default.fileExists(atPath: revealedFile) else { return nil }
+    let file = try SafetensorsFile.open(revealedFile)
+    guard file.metadata["federation"] == federation else { return nil }
+    let text = try file.withBytes("rounds") { String(decoding: $0, as: UTF8.self) }
+    guard let revealed = RevealedRounds(text) else {
+      throw DataError(.malformed, "\(revealedFile) lists no rounds; what was revealed of them is unknown")
+    }
+    return revealed
   }
 
   /// Forgets the upload.

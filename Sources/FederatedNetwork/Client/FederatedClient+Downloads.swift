@@ -36,6 +36,7 @@ extension FederatedClient {
     if let memory = try store.memory(of: welcome.federation), memory.count == remote.memoryCount {
       try memory.withUnsafeBufferPointer { (memory) throws in try remote.remember(memory) }
     }
+    if let saved = try store.revealed(of: welcome.federation) { revealed = saved }
     if let saved = try store.pending(of: welcome.federation), saved.memory.count == remote.memoryCount {
       pending = saved
     }

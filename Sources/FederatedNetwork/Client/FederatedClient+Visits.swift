@@ -14,7 +14,7 @@ extension FederatedClient {
     }
     let isSame = self.order?.order == order.order
     self.order = order
-    try beginMasking(order)
+    beginMasking(order)
     if let pending, pending.round == order.order.round { return offer() }
     if isTraining || unmasked?.order == order.order { return }
     try begin(order, isSame: isSame)

@@ -34,6 +34,8 @@ public final class FederatedClient {
   /// Its part in a masked round, and a visit that waits for its masks.
   var masked: MaskedVisit?
   var unmasked: (order: VisitOrder, report: VisitReport)?
+  /// What it has revealed, and never will of the same rounds for others.
+  var revealed = RevealedRounds()
   /// The last visit, whose upload is still there.
   var latest: (order: VisitOrder, report: VisitReport)?
   /// What is trained, and whether that is of no use any more.

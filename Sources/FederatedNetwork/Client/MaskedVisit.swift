@@ -12,15 +12,14 @@ final class MaskedVisit {
   let federation: [UInt8]
   private let secure: SecureClient
   private let words: Int
-  /// Whether its neighbours' shares are there, so that its input can be masked.
+  /// Whether it knows whom it shares masks with, so that its input can be masked.
   private(set) var isOpen = false
 
+  /// A part in a round of so many clients, which can be masked.
   init(
     _ order: OrderBody, among clients: Int, _ masking: (options: SecureAggregationOptions, words: Int),
-    federation: [UInt8],
-    _ options: ClientOptions
-  ) throws(FederatedError) {
-    try masking.options.check(cohort: clients)
+    federation: [UInt8], _ options: ClientOptions
+  ) {
     round = order.order.round
     words = masking.words
     self.federation = federation
@@ -38,7 +37,9 @@ final class MaskedVisit {
     switch kind {
     case UInt64(NeighbourKeys.kind): return (SharedSecrets.kind, try secure.share(NeighbourKeys(bytes)).bytes)
     case UInt64(DeliveredShares.kind):
-      try secure.open(DeliveredShares(bytes))
+      return (OpenedShares.kind, try secure.open(DeliveredShares(bytes)).bytes)
+    case UInt64(MaskPartners.kind):
+      try secure.pair(MaskPartners(bytes))
       isOpen = true
       return nil
     case UInt64(SurvivorList.kind): return (RevealedShares.kind, try secure.reveal(SurvivorList(bytes)).bytes)

@@ -1,6 +1,6 @@
 /// A client's part in one masked round (Bonawitz et al., CCS 2017; Bell et al., CCS 2020), without any transport:
 ///
-///     advertise → share → open → mask → reveal
+///     advertise → share → open → pair → mask → reveal
 ///
 /// Each step takes the server's message and gives the answer.  The same message again, as after a broken connection, gets the
 /// same answer; another one is refused.  An error changes nothing: whoever calls leaves the round, and the others go on without
@@ -13,7 +13,8 @@
 /// of the cohort.  Without long-term keys, the server must be honest about keys too.  The sum itself, and who took part, are
 /// the server's to see.
 ///
-/// Differences from the papers: ChaCha20 and BLAKE2b; the seed b is committed to, so that wrong shares of it are found too.
+/// Differences from the papers: ChaCha20 and BLAKE2b; the seed b is committed to, so that wrong shares of it are found too; who
+/// cannot open a neighbour's shares says so in place of leaving, and the two share no masks.
 public final class SecureClient {
   private struct Secrets {
     let encryption = Secret.randomKey()
@@ -35,9 +36,10 @@ public final class SecureClient {
   /// What it holds of its neighbourhood: a share of the seed, then one of the mask key.
   private var held: [Int: Secret] = [:]
   private var shared: (keys: NeighbourKeys, answer: SharedSecrets)?
-  private var opened: DeliveredShares?
+  private var opened: (delivered: DeliveredShares, answer: OpenedShares)?
+  private var paired: MaskPartners?
   private var revealed: (list: SurvivorList, answer: RevealedShares)?
-  private var isMasked: Bool { opened != nil && secrets == nil }
+  private var isMasked: Bool { paired != nil && secrets == nil }
 
   /// A client with keys of the system's randomness.  `identity` is its long-term key pair and `publicKeys` those of the others,
   /// by client; without them the server could be between any two clients.
@@ -117,42 +119,66 @@ public final class SecureClient {
     return channels
   }
 
-  /// Opens what its neighbours have shared with it.  Throws where one of them has not sealed it with the keys that both know,
-  /// and names it; or where too few have shared.
-  public func open(_ delivered: DeliveredShares) throws(SecureAggregationError) {
+  /// Opens what its neighbours have shared with it, and names those who have not sealed it with the keys that both know.  Throws
+  /// where too few have.
+  public func open(_ delivered: DeliveredShares) throws(SecureAggregationError) -> OpenedShares {
     if let opened {
-      if opened == delivered { return }
+      if opened.delivered == delivered { return opened.answer }
       throw refusal("other shares after the first")
     }
     try check(delivered.round, "shares")
     guard shared != nil else { throw refusal("shares before neighbours") }
     try require(delivered.shares.count + 1, of: neighbours.count + 1, at: .sharing)
     var fresh: [Int: Secret] = [:]
+    var closed: [Int] = []
     for sealed in delivered.shares {
       guard let channel = channels[sealed.client] else {
         throw refusal("shares of client \(sealed.client), which is no neighbour", sealed.client)
       }
-      guard let shares = channel.open(sealed.box, from: sealed.client, to: client) else {
-        throw SecureAggregationError(
-          .forged, client: sealed.client,
-          "client \(client) cannot open the shares of client \(sealed.client): they, or keys of one of both, were changed"
-        )
+      if let shares = channel.open(sealed.box, from: sealed.client, to: client) {
+        fresh[sealed.client] = shares
+      } else {
+        closed.append(sealed.client)
       }
-      fresh[sealed.client] = shares
     }
+    guard fresh.count + 1 >= round.threshold else {
+      throw SecureAggregationError(
+        .forged, client: closed.first,
+        "client \(client) cannot open the shares of clients \(closed.map(String.init).joined(separator: ", ")): they, or keys "
+          + "of one of both, were changed")
+    }
+    let answer = OpenedShares(round: round.round, closed: closed)
     held.merge(fresh) { own, _ in own }
-    opened = delivered
+    opened = (delivered, answer)
     channels = [:]
+    return answer
+  }
+
+  /// Takes the neighbours that it shares masks with: only such whose shares it holds, and T − 1 of them at least.
+  public func pair(_ partners: MaskPartners) throws(SecureAggregationError) {
+    if let paired {
+      if paired == partners { return }
+      throw refusal("a second list of partners")
+    }
+    try check(partners.round, "partners")
+    guard opened != nil else { throw refusal("partners before shares") }
+    if let stranger = partners.clients.first(where: { $0 == client || held[$0] == nil }) {
+      throw refusal("client \(stranger) as a partner, whose shares it has not opened", stranger)
+    }
+    try require(partners.clients.count + 1, of: held.count, at: .opening)
+    let chosen = Set(partners.clients + [client])
+    held = held.filter { chosen.contains($0.key) }
+    paired = partners
   }
 
   // MARK: Stage 2
 
-  /// Adds all masks to its input: y_i = x_i + PRG(b_i) + Σ_{j<i} PRG(s_ij) − Σ_{j>i} PRG(s_ij) modulo 2⁶⁴, over the neighbours
-  /// whose shares it has.  Only once: the difference of two inputs under one mask would show.  What was masked is to be kept
+  /// Adds all masks to its input: y_i = x_i + PRG(b_i) + Σ_{j<i} PRG(s_ij) − Σ_{j>i} PRG(s_ij) modulo 2⁶⁴, over its partners.
+  /// Only once: the difference of two inputs under one mask would show.  What was masked is to be kept
   /// until the server has it.  Cost: a pass of ChaCha20 for each neighbour and itself.
   public func mask(_ words: UnsafeMutableBufferPointer<UInt64>) throws(SecureAggregationError) {
     precondition(words.count == round.words, "an input of \(words.count) words in a round of \(round.words)")
-    guard opened != nil else { throw refusal("an input before shares") }
+    guard paired != nil else { throw refusal("an input before partners") }
     guard let secrets else { throw refusal("a second input") }
     var keys: [(other: Int, key: Secret)] = []
     for other in held.keys where other != client {

@@ -2,8 +2,8 @@ import Federated
 
 /// What all parties of one masked round know beforehand.
 ///
-/// Cost for a client with k neighbours (k = n − 1 in a complete graph) and d words: 8d bytes of masked input and 171 + 144k of
-/// messages up, 43 + 180k down; 2k agreements of keys (3k where long-term keys are known), two polynomials of degree T − 1 at
+/// Cost for a client with k neighbours (k = n − 1 in a complete graph) and d words: 8d bytes of masked input and 184 + 144k of
+/// messages up, 56 + 184k down; 2k agreements of keys (3k where long-term keys are known), two polynomials of degree T − 1 at
 /// k + 1 points, and k + 1 passes of ChaCha20 over d words.  For the server: the traffic of all, one vector of memory, and
 /// n + k · (clients that dropped after sharing) passes.
 public struct SecureRound: Sendable, Hashable {
@@ -47,6 +47,8 @@ public enum SecureStage: String, Sendable {
   case advertising = "exchange of keys"
   /// Encrypted shares.
   case sharing = "exchange of shares"
+  /// Whose shares could be opened.
+  case opening = "opening of shares"
   /// Masked inputs.
   case masking = "masked inputs"
   /// Revealed shares.

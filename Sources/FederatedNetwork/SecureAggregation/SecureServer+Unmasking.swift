@@ -15,7 +15,7 @@ extension SecureServer {
     try require(Set(revealed.keys), of: inputs.count, at: .unmasking)
     let shares = sharesByOwner()
     let stream = MaskStream()
-    for client in secrets.keys.sorted() {
+    for client in partners.keys.sorted() {
       guard let party = party(client), let message = secrets[client] else { continue }
       let secret = try recover(client, shares[client] ?? []) { [inputs, round] secret in
         inputs.contains(client)
@@ -36,7 +36,7 @@ extension SecureServer {
   private func removeMasks(of dropped: SecureParty, _ secret: Secret, _ stream: MaskStream)
     throws(SecureAggregationError)
   {
-    for other in graph?.neighbourhood(dropped.client) ?? [] where inputs.contains(other) {
+    for other in partners[dropped.client] ?? [] where inputs.contains(other) {
       guard let party = party(other) else { continue }
       guard let key = PairKeys.mask(secret, of: dropped, with: party, round) else {
         throw SecureAggregationError(.malformed, client: other, "client \(other) advertised a key that is none")

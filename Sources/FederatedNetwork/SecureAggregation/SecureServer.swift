@@ -3,7 +3,8 @@ import Glibc
 
 /// The server's part in one masked round, without any transport:
 ///
-///     advertisements → closeAdvertising → shares → closeSharing → masked inputs → closeMasking → revealed shares → unmask
+///     advertisements → closeAdvertising → shares → closeSharing → opened shares → closeOpening
+///       → masked inputs → closeMasking → revealed shares → unmask
 ///
 /// Messages of a stage come in any order; closing it, when all that are ``awaited`` have come or time is up, gives what each
 /// client is to be sent.  Whoever has not sent by then has dropped.  Fewer than the threshold around anybody end the round with
@@ -21,8 +22,13 @@ public final class SecureServer {
   private let selected: [Int]
   private let graphSeed: UInt64
   private(set) var graph: SecureGraph?
+  /// Whether all who are left are each other's neighbours, or partners.
+  private var isComplete = false
   private(set) var keys: [Int: EphemeralKeys] = [:]
   private(set) var secrets: [Int: SharedSecrets] = [:]
+  private var closed: [Int: Set<Int>] = [:]
+  /// Who shares masks with whom, each with itself, ascending; empty before all that was shared has been opened.
+  private(set) var partners: [Int: [Int]] = [:]
   private(set) var inputs: Set<Int> = []
   private(set) var revealed: [Int: RevealedShares] = [:]
   let sum: UnsafeMutableBufferPointer<UInt64>
@@ -44,9 +50,27 @@ public final class SecureServer {
     switch stage {
     case .advertising: selected.filter { keys[$0] == nil }
     case .sharing: keys.keys.filter { secrets[$0] == nil }.sorted()
-    case .masking: secrets.keys.filter { !inputs.contains($0) }.sorted()
+    case .opening: secrets.keys.filter { closed[$0] == nil }.sorted()
+    case .masking: partners.keys.filter { !inputs.contains($0) }.sorted()
     case .unmasking: inputs.filter { revealed[$0] == nil }.sorted()
     case .ended: []
+    }
+  }
+
+  /// Throws where too few are left even if all go on that are not gone; changes nothing.
+  public func check(without gone: Set<Int>) throws(SecureAggregationError) {
+    let lost = gone.intersection(awaited)
+    switch stage {
+    case .advertising:
+      let left = selected.count - lost.count
+      if left < round.threshold {
+        throw SecureAggregationError.tooFew(left, of: selected.count, at: stage, needed: round.threshold)
+      }
+    case .sharing: try require(Set(keys.keys).subtracting(lost), of: keys.count, at: stage)
+    case .opening: try require(Set(secrets.keys).subtracting(lost), of: secrets.count, at: stage)
+    case .masking: try require(Set(partners.keys).subtracting(lost), of: partners.count, at: stage)
+    case .unmasking: try require(inputs.subtracting(lost), of: inputs.count, at: stage)
+    case .ended: break
     }
   }
 
@@ -74,6 +98,7 @@ public final class SecureServer {
     let graph = try SecureGraph(
       Array(keys.keys), neighbours: round.neighbours, seed: graphSeed, round: round.round)
     self.graph = graph
+    isComplete = graph.isComplete
     stage = .sharing
     var messages: [Int: NeighbourKeys] = [:]
     for client in graph.clients {
@@ -99,7 +124,7 @@ public final class SecureServer {
   public func closeSharing() throws(SecureAggregationError) -> [Int: DeliveredShares] {
     try begin(closing: .sharing)
     try require(Set(secrets.keys), of: keys.count, at: .sharing)
-    stage = .masking
+    stage = .opening
     guard let graph else { return [:] }
     var inboxes: [Int: [SealedShares]] = [:]
     for (sender, message) in secrets.sorted(by: { $0.key < $1.key }) {
@@ -112,6 +137,59 @@ public final class SecureServer {
       messages[client] = DeliveredShares(round: round.round, shares: inboxes[client] ?? [])
     }
     return messages
+  }
+
+  /// Takes whose shares a client could not open.
+  public func accept(_ message: OpenedShares, from client: Int) throws(SecureAggregationError) {
+    try check(client, .opening, message.round)
+    let around = graph?.neighbourhood(client) ?? []
+    guard message.closed.allSatisfy({ $0 != client && secrets[$0] != nil && around.contains($0) }) else {
+      throw SecureAggregationError(
+        .malformed, client: client, "client \(client) could not open shares that it was not sent")
+    }
+    closed[client] = Set(message.closed)
+  }
+
+  /// Clients whose shares others could not open, and who those were: either may be the one that lies.
+  public var complaints: [Int: [Int]] {
+    var complaints: [Int: [Int]] = [:]
+    for (client, others) in closed.sorted(by: { $0.key < $1.key }) {
+      for other in others { complaints[other, default: []].append(client) }
+    }
+    return complaints
+  }
+
+  /// Fixes who shares masks with whom: all neighbours of whom each has opened the other's shares, so that whoever lies about
+  /// shares loses others no more than one neighbour.  Those who keep fewer than T − 1 drop, and so on: what is left then is the
+  /// same in whatever order they do.  What each of the others is to be sent.
+  public func closeOpening() throws(SecureAggregationError) -> [Int: MaskPartners] {
+    try begin(closing: .opening)
+    try require(Set(closed.keys), of: secrets.count, at: .opening)
+    guard let graph else { return [:] }
+    var left: [Int: Set<Int>] = [:]
+    for (client, others) in closed {
+      left[client] = Set(
+        graph.neighbourhood(client).filter { other in
+          closed[other].map { !$0.contains(client) && !others.contains(other) } ?? false
+        })
+    }
+    var weak = left.keys.filter { left[$0].map { $0.count < round.threshold } ?? false }
+    while let client = weak.popLast() {
+      for other in left.removeValue(forKey: client) ?? [] where other != client {
+        left[other]?.remove(client)
+        if let count = left[other]?.count, count == round.threshold - 1 { weak.append(other) }
+      }
+    }
+    guard left.count >= round.threshold else {
+      throw SecureAggregationError.tooFew(left.count, of: secrets.count, at: .opening, needed: round.threshold)
+    }
+    partners = left.mapValues { $0.sorted() }
+    isComplete = graph.isComplete && partners.values.allSatisfy { $0.count == partners.count }
+    stage = .masking
+    return Dictionary(
+      uniqueKeysWithValues: partners.map { client, others in
+        (client, MaskPartners(round: round.round, clients: others.filter { $0 != client }))
+      })
   }
 
   // MARK: Stage 2
@@ -141,13 +219,12 @@ public final class SecureServer {
   /// Fixes whose inputs are summed: what each of them is to be sent.  Later inputs are refused.
   public func closeMasking() throws(SecureAggregationError) -> [Int: SurvivorList] {
     try begin(closing: .masking)
-    try require(inputs, of: secrets.count, at: .masking)
+    try require(inputs, of: partners.count, at: .masking)
     stage = .unmasking
-    guard let graph else { return [:] }
     var messages: [Int: SurvivorList] = [:]
     for client in inputs {
       messages[client] = SurvivorList(
-        round: round.round, survivors: graph.neighbourhood(client).filter { inputs.contains($0) })
+        round: round.round, survivors: (partners[client] ?? []).filter { inputs.contains($0) })
     }
     return messages
   }
@@ -157,7 +234,7 @@ public final class SecureServer {
   /// Takes a client's shares: of exactly the secrets that it was asked for.
   public func accept(_ message: RevealedShares, from client: Int) throws(SecureAggregationError) {
     try check(client, .unmasking, message.round)
-    let around = (graph?.neighbourhood(client) ?? []).filter { secrets[$0] != nil }
+    let around = partners[client] ?? []
     guard
       message.seeds.map(\.client) == around.filter({ inputs.contains($0) }),
       message.keys.map(\.client) == around.filter({ !inputs.contains($0) })
@@ -186,7 +263,8 @@ public final class SecureServer {
       switch wanted {
       case .advertising: (selected.contains(client), keys[client] != nil)
       case .sharing: (keys[client] != nil, secrets[client] != nil)
-      case .masking: (secrets[client] != nil, inputs.contains(client))
+      case .opening: (secrets[client] != nil, closed[client] != nil)
+      case .masking: (partners[client] != nil, inputs.contains(client))
       case .unmasking, .ended: (inputs.contains(client), revealed[client] != nil)
       }
     guard isMember else {
@@ -207,15 +285,16 @@ public final class SecureServer {
     stage = .ended
   }
 
-  /// Makes sure that T of the neighbourhood of everybody who has shared secrets are left: nobody else's can recover them.
+  /// Makes sure that T of the neighbourhood of everybody who has shared secrets, or of partners, are left: nobody else can
+  /// recover them.
   func require(_ left: Set<Int>, of before: Int, at stage: SecureStage) throws(SecureAggregationError) {
     guard let graph else { preconditionFailure("the \(stage.rawValue) before a graph") }
-    guard !graph.isComplete && left.count >= round.threshold else {
+    guard !isComplete && left.count >= round.threshold else {
       if left.count >= round.threshold { return }
       throw SecureAggregationError.tooFew(left.count, of: before, at: stage, needed: round.threshold)
     }
-    for client in secrets.keys.sorted() {
-      let around = graph.neighbourhood(client)
+    for client in (partners.isEmpty ? Array(secrets.keys) : Array(partners.keys)).sorted() {
+      let around = partners[client] ?? graph.neighbourhood(client)
       let count = around.count { left.contains($0) }
       guard count >= round.threshold else {
         throw SecureAggregationError.tooFew(

@@ -55,9 +55,11 @@ final class RoundExchange: Exchange {
       peer.work.place = place
       peer.work.round = round.index
     }
-    if let options = server.engine?.setting.secureAggregation {
+    if let options = server.engine?.setting.secureAggregation, !waiting.isEmpty {
       masked = MaskedExchange(options, self, server, places: waiting.sorted())
     }
+    // What cannot be unmasked is not trained for.
+    if masked?.isOver == true { return }
     for place in waiting.sorted() { if let peer = server.peers.peer(round.client(place)) { ask(peer) } }
   }
 
@@ -90,7 +92,7 @@ final class RoundExchange: Exchange {
       peer, .order, round: round.index,
       OrderBody(
         order: round.order(place), download: download, downloadBytes: image?.bytes.count ?? 0,
-        maskedAmong: masked?.clients.count))
+        maskedAmong: masked == nil ? nil : round.masked))
     masked?.repeatRelays(to: peer)
   }
 

@@ -9,7 +9,8 @@ final class WireServer {
   private let socket: UnsafeMutableRawPointer
   /// Where it listens.
   let address: String
-  private static let session: UInt64 = 7
+  /// Which start of the server clients believe to speak with.
+  var session: UInt64 = 7
 
   init() throws {
     context = try #require(zmq_ctx_new())
@@ -44,10 +45,7 @@ final class WireServer {
       guard let frames = receive(), frames.count >= 2, frames[1].count == 40 else { continue }
       switch frames[1][6] {
       case 1:
-        var digest = [UInt8](repeating: 0, count: 32)
-        crypto_hash_sha256(&digest, task, UInt64(task.count))
-        let name = digest.map { String(format: "%02x", $0) }.joined()
-        send(frames[0], .welcome, Array("{\"federation\":\"\(name)\",\"taskBytes\":\(task.count)}".utf8))
+        welcome(frames[0], task)
       case 6:
         declined = frames.last.map { String(decoding: $0, as: UTF8.self) }
         send(frames[0], .refuse, Array(#"{"cause":"unsuitable","reason":"it declined"}"#.utf8))
@@ -63,7 +61,15 @@ final class WireServer {
     }
   }
 
-  private func receive() -> [[UInt8]]? {
+  /// Greets a client back.
+  func welcome(_ route: [UInt8], _ task: [UInt8]) {
+    var digest = [UInt8](repeating: 0, count: 32)
+    crypto_hash_sha256(&digest, task, UInt64(task.count))
+    let name = digest.map { String(format: "%02x", $0) }.joined()
+    send(route, .welcome, Array("{\"federation\":\"\(name)\",\"taskBytes\":\(task.count)}".utf8))
+  }
+
+  func receive() -> [[UInt8]]? {
     var frames: [[UInt8]] = []
     var more: Int32 = 0
     repeat {
@@ -77,10 +83,13 @@ final class WireServer {
     return frames
   }
 
-  private func send(
-    _ route: [UInt8], _ kind: WireClient.Kind, round: UInt64 = 0, total: UInt64 = 0, _ body: [UInt8]
+  func send(
+    _ route: [UInt8], _ kind: WireClient.Kind, round: UInt64 = 0, offset: UInt64 = 0, total: UInt64 = 0,
+    _ body: [UInt8]
   ) {
-    let header = WireClient.Message(kind: kind.rawValue, session: Self.session, round: round, total: total).header
+    let header = WireClient.Message(
+      kind: kind.rawValue, session: session, round: round, offset: offset, total: total
+    ).header
     for (frame, flag) in [(route, ZMQ_SNDMORE), (header, ZMQ_SNDMORE), (body, 0)] {
       zmq_send(socket, frame, frame.count, flag)
     }

@@ -16,6 +16,8 @@ struct SecureTrial {
   var advertised: (Int, KeyAdvertisement) -> KeyAdvertisement = { $1 }
   var shared: (Int, SharedSecrets) -> SharedSecrets = { $1 }
   var delivered: (Int, DeliveredShares) -> DeliveredShares = { $1 }
+  var opened: (Int, OpenedShares) -> OpenedShares = { $1 }
+  var partners: (Int, MaskPartners) -> MaskPartners = { $1 }
   var survivors: (Int, SurvivorList) -> SurvivorList = { $1 }
   var revealed: (Int, RevealedShares) -> RevealedShares = { $1 }
 
@@ -37,6 +39,7 @@ struct SecureTrial {
     var refusals: [Int: SecureAggregationError] = [:]
     var masked: [Int: [UInt64]] = [:]
     var suspects: [(holder: Int, of: Int)] = []
+    var complaints: [Int: [Int]] = [:]
   }
 
   /// Any words.
@@ -79,10 +82,18 @@ struct SecureTrial {
       }
     }
     let boxes = try server.closeSharing()
-    for client in senders(.masking, Set(boxes.keys)) {
+    for client in senders(.opening, Set(boxes.keys)) {
+      try attempt(client, &outcome) {
+        let answer = try parts[client]!.open(delivered(client, DeliveredShares(boxes[client]!.bytes)))
+        try server.accept(opened(client, OpenedShares(answer.bytes)), from: client)
+      }
+    }
+    outcome.complaints = server.complaints
+    let pairs = try server.closeOpening()
+    for client in senders(.masking, Set(pairs.keys)) {
       var words = input(client)
       try attempt(client, &outcome) {
-        try parts[client]!.open(delivered(client, DeliveredShares(boxes[client]!.bytes)))
+        try parts[client]!.pair(partners(client, MaskPartners(pairs[client]!.bytes)))
         try words.withUnsafeMutableBufferPointer { (words) throws in try parts[client]!.mask(words) }
         try words.withUnsafeBytes { (bytes) throws in try server.accept(bytes, from: client, round: round.round) }
       }
