@@ -77,7 +77,7 @@ public struct ClientStore {
         _ = try SafetensorsWriter.write(
           revealedFile, metadata: ["federation": federation],
           tensors: [.init(name: "rounds", type: .uint8, shape: [text.count], bytes: UnsafeRawBufferPointer(text))],
-          durable: true)
+          durable: true, isPrivate: true)
       }
     }
   }

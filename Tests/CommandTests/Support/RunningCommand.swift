@@ -2,7 +2,7 @@ import Foundation
 
 /// A process whose output goes to files, so that no full pipe stops it, and which no test outwaits.
 final class RunningCommand {
-  private let process = Process()
+  private let process: ChildProcess
   private let files: URL
   private let words: [String]
   /// What has to stay as long as it runs, such as the folder it works in.
@@ -14,29 +14,13 @@ final class RunningCommand {
     try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
     for name in ["out", "err"] { try Data().write(to: files.appendingPathComponent(name)) }
     // It passes signals on, returns the status of what it runs, and kills the whole group when time is up.
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-    process.arguments = ["--signal=KILL", "\(timeout)"] + words
-    process.currentDirectoryURL = folder
-    process.environment = environment
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: files.appendingPathComponent("out"))
-    process.standardError = try FileHandle(forWritingTo: files.appendingPathComponent("err"))
-    try RunningCommand.withSignals { try process.run() }
-  }
-
-  /// Lets signals through while a process is started: it would inherit that the threads of the pool which tests run on
-  /// block them, and never hear of SIGTERM.
-  private static func withSignals(_ body: () throws -> Void) rethrows {
-    var none = sigset_t()
-    var before = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    try body()
+    process = try ChildProcess(
+      "/usr/bin/timeout", ["--signal=KILL", "\(timeout)"] + words, in: folder.path, environment: environment,
+      output: files.appendingPathComponent("out").path, errors: files.appendingPathComponent("err").path)
   }
 
   deinit {
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    process.signal(SIGKILL)
     try? FileManager.default.removeItem(at: files)
   }
 
@@ -47,13 +31,13 @@ final class RunningCommand {
   var errors: String { text("err") }
 
   /// The process of `timeout`, whose child the command is.
-  var identifier: pid_t { process.processIdentifier }
+  var identifier: pid_t { process.identifier }
 
   /// Whether it has not ended yet.
   var isRunning: Bool { process.isRunning }
 
   /// Sends it a signal.
-  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+  func signal(_ number: Int32) { process.signal(number) }
 
   /// Waits until a condition holds, looking again every 10 ms; false when the process ended before.
   func wait(until condition: () throws -> Bool) rethrows -> Bool {
@@ -66,11 +50,10 @@ final class RunningCommand {
 
   /// Waits for its end.
   func result() -> CommandResult {
-    process.waitUntilExit()
-    let isKilled = process.terminationReason == .uncaughtSignal
+    let status = process.wait()
     return CommandResult(
-      command: words.map { URL(fileURLWithPath: $0).lastPathComponent }.joined(separator: " "),
-      status: isKilled ? 128 + process.terminationStatus : process.terminationStatus, output: output, errors: errors)
+      command: words.map { URL(fileURLWithPath: $0).lastPathComponent }.joined(separator: " "), status: status,
+      output: output, errors: errors)
   }
 
   private func text(_ name: String) -> String {
