@@ -1,10 +1,11 @@
-import Glibc
+import Foundation
 import Synchronization
 
 /// A process that was started here.
 ///
 /// Foundation's learns of the end of one by a descriptor that others which are started at the same moment inherit: it then waits
-/// for these as well.
+/// for these as well.  An end is taken note of at once: Swift Testing waits for processes of its own, and in vain as long as there is
+/// any that nobody has waited for.
 final class ChildProcess: Sendable {
   /// Its number.
   let identifier: pid_t
@@ -54,27 +55,32 @@ final class ChildProcess: Sendable {
       throw Failure(description: "cannot start \(program): \(String(cString: strerror(problem)))")
     }
     identifier = made
+    let thread = Thread { [self] in awaitEnd() }
+    thread.stackSize = 1 << 18
+    thread.start()
   }
 
-  /// What it ended with, once it has.
-  private var ended: Int32? {
+  private func awaitEnd() {
+    var information = siginfo_t()
+    while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
+    // Its number may be another's as soon as it has been waited for.
     status.withLock { status in
       var found: Int32 = 0
-      if status == nil, waitpid(identifier, &found, WNOHANG) != 0 { status = found }
-      return status
+      waitpid(identifier, &found, 0)
+      status = found
     }
   }
 
   /// Whether it has not ended yet.
-  var isRunning: Bool { ended == nil }
+  var isRunning: Bool { status.withLock { $0 == nil } }
 
   /// Sends it a signal; what has ended gets none, for its number may be another's by now.
-  func signal(_ number: Int32) { if isRunning { kill(identifier, number) } }
+  func signal(_ number: Int32) { status.withLock { if $0 == nil { kill(identifier, number) } } }
 
   /// Waits for its end: its exit status, or 128 and the signal that ended it.
   func wait() -> Int32 {
     while true {
-      if let ended { return ended & 0x7F == 0 ? ended >> 8 & 0xFF : 128 + ended & 0x7F }
+      if let ended = status.withLock({ $0 }) { return ended & 0x7F == 0 ? ended >> 8 & 0xFF : 128 + ended & 0x7F }
       usleep(5_000)
     }
   }
