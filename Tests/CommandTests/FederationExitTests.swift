@@ -109,6 +109,16 @@ struct FederationExitTests {
     #expect(tool.names() == ["federation.yaml"])
   }
 
+  @Test("a server of masked rounds follows no other run's cohorts: exit 3")
+  func participation() throws {
+    let tool = try FederatedTrial.folder()
+    try tool.write(#"{"round": 1, "clients": []}"# + "\n", to: "who.jsonl")
+    let changes = ["federated.participation=who.jsonl", "federated.secure-aggregation=secagg"]
+    try tool.run(
+      ["server", "federation.yaml", "--listen", "tcp://127.0.0.1:0", "--insecure"] + changes.flatMap { ["--set", $0] }
+    ).expectFailure(3, "federated.participation")
+  }
+
   @Test("a configuration without a federation is exit 3; ports and the status page's that are taken are exit 9")
   func start() throws {
     let federation = try endless()

@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Federated
 import Training
 
 /// `nndist server CONFIG`: the server of a federation whose clients are elsewhere.
@@ -29,6 +30,13 @@ enum Server: Verb {
           .usage, "--fixed-noise goes on loopback only: clients know the seed, and could take the noise away")
       }
       let prepared = try PreparedFederation(try FederatedExperiment(node)).served(fixedNoise: isFixed)
+      let federated = prepared.experiment.federated
+      guard federated.participation == nil || prepared.setting.secureAggregation == nil else {
+        throw RunError(
+          .configuration,
+          "federated.participation is for simulate here: with federated.secure-aggregation clients draw the cohort themselves, and "
+            + "do not follow another; leave it out")
+      }
       let service = try FederationService(prepared, arguments)
       let run = FederatedRun(verb: name, arguments: arguments)
       if let result = try run.rank(prepared, InProcessCommunicator.alone(), for: service) {
