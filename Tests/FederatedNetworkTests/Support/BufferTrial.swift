@@ -63,6 +63,9 @@ final class BufferTrial {
     thread.start()
   }
 
+  /// Waits until all clients that were started are there.
+  func gather() throws { try server?.wait(for: clients.count) }
+
   /// Makes updates until there are so many, and tells clients of each but the last where `tellsLast` is false.
   func advance(to round: Int, tellsLast: Bool = true) throws {
     guard let server else { return }
