@@ -112,8 +112,8 @@ struct FederationExitTests {
   @Test("a server of masked rounds follows no other run's cohorts: exit 3")
   func participation() throws {
     let tool = try FederatedTrial.folder()
-    try tool.write(#"{"round": 1, "clients": []}"# + "\n", to: "who.jsonl")
-    let changes = ["federated.participation=who.jsonl", "federated.secure-aggregation=secagg"]
+    try tool.run("simulate", "federation.yaml", "--run", "other", "--quiet").expectSuccess()
+    let changes = ["federated.participation=other/clients.jsonl", "federated.secure-aggregation=secagg"]
     try tool.run(
       ["server", "federation.yaml", "--listen", "tcp://127.0.0.1:0", "--insecure"] + changes.flatMap { ["--set", $0] }
     ).expectFailure(3, "federated.participation")
